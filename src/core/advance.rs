@@ -1,0 +1,192 @@
+//! Which layers open, finish or hold, and when the job is done.
+//!
+//! One function from a job to the steps that are due. The ledger writes them in the transaction that holds the job's row, so that
+//! no two decisions are taken on the same state.
+
+use std::collections::BTreeSet;
+
+use super::job::{Job, Layer, OnFailure};
+use super::status::Status;
+
+/// A step that is due. Layers are named by their place in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// The job begins: `PENDING` to `RUNNING`.
+    StartJob,
+    /// A job that had ended has work again.
+    ReopenJob,
+    /// A layer that was ended before it began waits for its turn again.
+    ResetLayer(usize),
+    /// A layer begins, or begins again: `RUNNING`, `run + 1`.
+    OpenLayer(usize),
+    /// A layer ends.
+    FinishLayer(usize, Status),
+    /// An errored layer stops the job until a person decides: `ERRORED`, not finished.
+    HoldJob,
+    /// A held job goes on: `RUNNING`.
+    ResumeJob,
+    /// The job ends.
+    FinishJob(Status),
+}
+
+/// The steps that are due for `job`, in the order in which they are written.
+///
+/// Asking again after the steps were written gives none, unless tasks have moved meanwhile.
+pub fn advance(job: &Job) -> Vec<Step> {
+    let mut planner = Planner { job: job.clone(), steps: Vec::new() };
+    planner.run();
+    planner.steps
+}
+
+/// Plans on a copy of the job, applying each step to it, until nothing more is due.
+struct Planner {
+    job: Job,
+    steps: Vec<Step>,
+}
+
+impl Planner {
+    fn run(&mut self) {
+        if !self.job.accepted || self.job.gated {
+            return;
+        }
+        if self.job.finished {
+            if self.job.tasks().unfinished() == 0 {
+                return;
+            }
+            self.take(Step::ReopenJob);
+        }
+        while let Some(step) = self.reset().or_else(|| self.finish()).or_else(|| self.open()) {
+            if matches!(step, Step::OpenLayer(_)) && self.job.status == Status::Pending {
+                self.take(Step::StartJob);
+            }
+            self.take(step);
+        }
+        self.settle();
+    }
+
+    /// A layer that ended without having begun (its job was killed) and whose job goes on.
+    fn reset(&self) -> Option<Step> {
+        let index = self.job.layers.iter().position(|layer| layer.run == 0 && layer.status == Status::Errored)?;
+        Some(Step::ResetLayer(index))
+    }
+
+    /// A layer that has nothing left to do, or whose last error was skipped.
+    fn finish(&self) -> Option<Step> {
+        self.job.layers.iter().enumerate().find_map(|(index, layer)| {
+            let begun = matches!(layer.status, Status::Running | Status::Errored);
+            let idle = layer.tasks.unfinished() == 0 && !layer.is_loading();
+            let to = ended_as(layer);
+            (begun && idle && may_move(layer) && layer.status != to).then_some(Step::FinishLayer(index, to))
+        })
+    }
+
+    /// A layer whose turn it is: one that waits, or one that ended and has work again.
+    fn open(&self) -> Option<Step> {
+        if self.job.paused_by.is_some() {
+            return None;
+        }
+        self.job.layers.iter().enumerate().find_map(|(index, layer)| {
+            let again = layer.status.is_finished() && layer.run > 0 && layer.tasks.unfinished() > 0;
+            let fresh = layer.status == Status::Pending;
+            let turn = again || fresh && self.turn_has_come(layer.priority);
+            (turn && may_move(layer) && !layer.is_loading()).then_some(Step::OpenLayer(index))
+        })
+    }
+
+    /// Whether every layer of an earlier priority is out of the way.
+    fn turn_has_come(&self, priority: i32) -> bool {
+        self.job.layers.iter().filter(|layer| layer.priority < priority).all(|layer| self.is_passed(layer))
+    }
+
+    fn is_passed(&self, layer: &Layer) -> bool {
+        let tolerated = layer.status == Status::Errored && self.job.on_failure == OnFailure::Continue;
+        (layer.status.is_done() || tolerated) && layer.tasks.unfinished() == 0
+    }
+
+    /// What the layers, now at rest, make of the job.
+    fn settle(&mut self) {
+        let step = if self.job.layers.iter().all(|layer| self.is_passed(layer)) {
+            let failed = self.job.layers.iter().any(|layer| layer.status == Status::Errored);
+            if self.job.status == Status::Pending {
+                self.take(Step::StartJob);
+            }
+            Some(Step::FinishJob(if failed { Status::Errored } else { Status::Completed }))
+        } else {
+            match (self.is_held(), self.job.status) {
+                (true, Status::Running) => Some(Step::HoldJob),
+                (false, Status::Errored) => Some(Step::ResumeJob),
+                _ => None,
+            }
+        };
+        if let Some(step) = step {
+            self.take(step);
+        }
+    }
+
+    /// Whether an errored layer is what the job waits for, and nothing beside it can still run.
+    fn is_held(&self) -> bool {
+        let frontier = self.frontier();
+        let mut errored = false;
+        for layer in self.job.layers.iter().filter(|layer| frontier.contains(&layer.priority)) {
+            match layer.status {
+                Status::Errored if layer.tasks.unfinished() == 0 => errored = true,
+                Status::Completed | Status::Skipped if layer.tasks.unfinished() == 0 => {}
+                _ => return false,
+            }
+        }
+        errored
+    }
+
+    /// The priorities at work: the lowest that is not passed, and those that have begun (a re-opened layer runs beside later ones).
+    fn frontier(&self) -> BTreeSet<i32> {
+        let waiting = self.job.layers.iter().filter(|layer| !self.is_passed(layer));
+        let lowest = waiting.clone().map(|layer| layer.priority).min();
+        waiting.filter(|layer| layer.status == Status::Running).map(|layer| layer.priority).chain(lowest).collect()
+    }
+
+    fn take(&mut self, step: Step) {
+        apply(&mut self.job, step);
+        self.steps.push(step);
+    }
+}
+
+fn may_move(layer: &Layer) -> bool {
+    layer.paused_by.is_none() && !layer.gated
+}
+
+fn ended_as(layer: &Layer) -> Status {
+    let tasks = &layer.tasks;
+    if tasks.errored > 0 {
+        Status::Errored
+    } else if tasks.skipped > 0 && tasks.completed == 0 {
+        Status::Skipped
+    } else {
+        Status::Completed
+    }
+}
+
+/// What `step` does to a job. The ledger's writes and this function say the same.
+pub fn apply(job: &mut Job, step: Step) {
+    match step {
+        Step::StartJob | Step::ResumeJob => job.status = Status::Running,
+        Step::ReopenJob => {
+            job.status = Status::Running;
+            job.finished = false;
+        }
+        Step::ResetLayer(index) => job.layers[index].status = Status::Pending,
+        Step::OpenLayer(index) => {
+            let layer = &mut job.layers[index];
+            layer.status = Status::Running;
+            layer.run += 1;
+        }
+        Step::FinishLayer(index, to) => job.layers[index].status = to,
+        Step::HoldJob => job.status = Status::Errored,
+        Step::FinishJob(to) => {
+            job.status = to;
+            job.finished = true;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

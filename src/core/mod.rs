@@ -1,0 +1,13 @@
+//! The pure core: what a plan is, what may happen to it, and why it waits.
+//!
+//! No async, clock, randomness, logging, Kubernetes or SQL here: time and random bits are arguments, collections are ordered, and
+//! the same input gives the same answer. Everything else in this crate asks these functions and does what they say.
+
+pub mod advance;
+pub mod command;
+pub mod fold;
+pub mod id;
+pub mod job;
+pub mod retry;
+pub mod status;
+pub mod wait;

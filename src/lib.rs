@@ -1,0 +1,6 @@
+//! Igor runs batch workflows that people watch over.
+//!
+//! Without features this crate is the pure core alone. `worker` adds the queue and the SDK for workers,
+//! `operator` (the default) everything else. ARCHITECTURE.md draws the map.
+
+pub mod core;

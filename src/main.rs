@@ -1,0 +1,3 @@
+//! The command `igor`: one call per subcommand.
+
+fn main() {}
