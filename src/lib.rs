@@ -6,3 +6,5 @@
 pub mod core;
 #[cfg(feature = "worker")]
 pub mod queue;
+#[cfg(feature = "worker")]
+pub mod worker;
