@@ -9,7 +9,7 @@ operator_kubeconfig=$STATE/operator.kubeconfig
 # What jobs need: collection of owned objects, namespaces, service accounts. Nothing here runs pods.
 controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller
 
-kubectl() { "$kubectl_program" --kubeconfig "$admin_kubeconfig" "$@"; }
+cluster() { "$kubectl_program" --kubeconfig "$admin_kubeconfig" "$@"; }
 
 # --- keys -------------------------------------------------------------------------------------
 new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
@@ -154,33 +154,33 @@ install_igor() {
   if compgen -G "$crds/*.yaml" >/dev/null; then
     now=$(cat "$crds"/*.yaml | sha256sum)
     if [ "$(cat "$before" 2>/dev/null)" != "$now" ]; then
-      kubectl apply --server-side --force-conflicts -f "$crds" >/dev/null
-      kubectl wait --for=condition=Established --timeout=30s -f "$crds" >/dev/null
+      cluster apply --server-side --force-conflicts -f "$crds" >/dev/null
+      cluster wait --for=condition=Established --timeout=30s -f "$crds" >/dev/null
       [ -n "${IGOR_TEST_KUBECONFIG:-}" ] || stop_process controller-manager 30
       echo "$now" >"$before"
     fi
   fi
   [ -n "${IGOR_TEST_KUBECONFIG:-}" ] || start_controller_manager
-  kubectl create namespace igor-system >/dev/null 2>&1 || kubectl get namespace igor-system >/dev/null
-  ! compgen -G "$rbac/kustomization.yaml" >/dev/null || kubectl apply --server-side --force-conflicts -k "$rbac" >/dev/null
+  cluster create namespace igor-system >/dev/null 2>&1 || cluster get namespace igor-system >/dev/null
+  ! compgen -G "$rbac/kustomization.yaml" >/dev/null || cluster apply --server-side --force-conflicts -k "$rbac" >/dev/null
   write_operator_kubeconfig
 }
 
 # The operator runs with the role it ships with, so that a missing right shows.
 write_operator_kubeconfig() {
   local token
-  if ! kubectl -n igor-system get serviceaccount igor-operator >/dev/null 2>&1; then
+  if ! cluster -n igor-system get serviceaccount igor-operator >/dev/null 2>&1; then
     operator_kubeconfig=$admin_kubeconfig
     return
   fi
-  token=$(kubectl -n igor-system create token igor-operator --duration=720h)
-  kubectl config view --minify --flatten --raw >"$operator_kubeconfig.new"
+  token=$(cluster -n igor-system create token igor-operator --duration=720h)
+  cluster config view --minify --flatten --raw >"$operator_kubeconfig.new"
   (
     admin_kubeconfig=$operator_kubeconfig.new
-    user=$(kubectl config view -o 'jsonpath={.users[0].name}')
-    kubectl config unset "users.$user"
-    kubectl config set-credentials igor-operator --token="$token"
-    kubectl config set-context --current --user=igor-operator
+    user=$(cluster config view -o 'jsonpath={.users[0].name}')
+    cluster config unset "users.$user"
+    cluster config set-credentials igor-operator --token="$token"
+    cluster config set-context --current --user=igor-operator
   ) >/dev/null
   chmod 600 "$operator_kubeconfig.new"
   mv "$operator_kubeconfig.new" "$operator_kubeconfig"

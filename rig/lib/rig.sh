@@ -20,10 +20,12 @@ lock_rig() {
 running() { alive etcd || alive apiserver || alive controller-manager || alive postgres || alive redis; }
 
 find_cluster() {
+  # The variables of this very rig, sourced into a shell, are not somebody else's cluster.
+  [ "${IGOR_TEST_KUBECONFIG:-}" != "$admin_kubeconfig" ] || unset IGOR_TEST_KUBECONFIG
   if [ -n "${IGOR_TEST_KUBECONFIG:-}" ]; then
     say "control plane: the cluster of IGOR_TEST_KUBECONFIG=$IGOR_TEST_KUBECONFIG"
     admin_kubeconfig=$IGOR_TEST_KUBECONFIG
-    kubectl_program=$(command -v kubectl) || die "kubectl is missing; it is needed with IGOR_TEST_KUBECONFIG"
+    kubectl_program=$(type -P kubectl) || die "kubectl is missing; it is needed with IGOR_TEST_KUBECONFIG"
   else
     find_kube
     kubectl_program=$kube_bin/kubectl

