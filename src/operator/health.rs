@@ -1,0 +1,47 @@
+//! `/livez`, `/readyz` and `/metrics`, on a port of their own.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::Error;
+
+/// Whether this process can do its part: stores reached, schema new enough, taking turns for the lease.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Readiness(Arc<AtomicBool>);
+
+impl Readiness {
+    pub(super) fn set(&self, ready: bool) {
+        self.0.store(ready, Ordering::Relaxed);
+    }
+
+    fn get(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// Serves the probes until `stop`.
+pub(super) async fn serve(
+    address: SocketAddr,
+    readiness: Readiness,
+    metrics: PrometheusHandle,
+    stop: CancellationToken,
+) -> Result<(), Error> {
+    let ready = move |State(readiness): State<Readiness>| async move {
+        if readiness.get() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "the stores are not reached yet\n") }
+    };
+    let routes = Router::new()
+        .route("/livez", get(|| async { "alive\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(move || std::future::ready(metrics.render())))
+        .with_state(readiness);
+    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
+    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(|source| Error::Listen { address, source })
+}

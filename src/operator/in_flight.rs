@@ -1,0 +1,115 @@
+//! The table of what lies in Redis: which entry is which attempt of which task, bounded by the windows.
+//!
+//! It is memory only. A new leader rebuilds it from the streams and the ledger; nothing is decided by it alone.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use uuid::Uuid;
+
+use crate::queue::{EntryId, Lane, TypeKey};
+
+/// An entry in Redis and the attempt it stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Flight {
+    pub(super) key: Arc<TypeKey>,
+    pub(super) lane: Lane,
+    pub(super) entry: EntryId,
+    pub(super) attempt: u32,
+    pub(super) layer: Uuid,
+    pub(super) job: Uuid,
+}
+
+/// How many entries there are of each type, layer and job.
+#[derive(Debug, Default)]
+struct Table {
+    tasks: HashMap<Uuid, Flight>,
+    entries: HashMap<(Arc<TypeKey>, Lane, EntryId), Uuid>,
+    by_type: HashMap<Arc<TypeKey>, usize>,
+    by_layer: HashMap<Uuid, usize>,
+    by_job: HashMap<Uuid, usize>,
+}
+
+/// The shared table.
+#[derive(Clone, Debug, Default)]
+pub(super) struct InFlight(Arc<Mutex<Table>>);
+
+impl InFlight {
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Notes an entry that was pushed; an older one of the same task is forgotten.
+    pub(super) fn insert(&self, task: Uuid, flight: Flight) {
+        let mut table = self.table();
+        table.remove(task);
+        table.entries.insert((flight.key.clone(), flight.lane, flight.entry.clone()), task);
+        *table.by_type.entry(flight.key.clone()).or_default() += 1;
+        *table.by_layer.entry(flight.layer).or_default() += 1;
+        *table.by_job.entry(flight.job).or_default() += 1;
+        table.tasks.insert(task, flight);
+    }
+
+    /// Forgets that attempt of a task, and says where it lay.
+    pub(super) fn remove(&self, task: Uuid, attempt: u32) -> Option<Flight> {
+        let mut table = self.table();
+        (table.tasks.get(&task)?.attempt == attempt).then(|| table.remove(task)).flatten()
+    }
+
+    /// Forgets the entry whatever its task, for entries that were deleted from Redis.
+    pub(super) fn remove_entry(&self, key: &Arc<TypeKey>, lane: Lane, entry: &EntryId) {
+        let mut table = self.table();
+        if let Some(task) = table.entries.get(&(key.clone(), lane, entry.clone())).copied() {
+            table.remove(task);
+        }
+    }
+
+    pub(super) fn get(&self, task: Uuid) -> Option<Flight> {
+        self.table().tasks.get(&task).cloned()
+    }
+
+    /// The task and attempt of an entry.
+    pub(super) fn at(&self, key: &Arc<TypeKey>, lane: Lane, entry: &EntryId) -> Option<(Uuid, u32)> {
+        let table = self.table();
+        let task = *table.entries.get(&(key.clone(), lane, entry.clone()))?;
+        Some((task, table.tasks.get(&task)?.attempt))
+    }
+
+    pub(super) fn of_type(&self, key: &TypeKey) -> usize {
+        self.table().by_type.get(key).copied().unwrap_or(0)
+    }
+
+    pub(super) fn of_layer(&self, layer: Uuid) -> usize {
+        self.table().by_layer.get(&layer).copied().unwrap_or(0)
+    }
+
+    pub(super) fn of_job(&self, job: Uuid) -> usize {
+        self.table().by_job.get(&job).copied().unwrap_or(0)
+    }
+
+    /// Everything of the layers, jobs or tasks that `picks` picks.
+    pub(super) fn matching(&self, picks: impl Fn(Uuid, &Flight) -> bool) -> Vec<(Uuid, Flight)> {
+        let table = self.table();
+        table.tasks.iter().filter(|(task, flight)| picks(**task, flight)).map(|(task, flight)| (*task, flight.clone())).collect()
+    }
+}
+
+impl Table {
+    fn remove(&mut self, task: Uuid) -> Option<Flight> {
+        let flight = self.tasks.remove(&task)?;
+        self.entries.remove(&(flight.key.clone(), flight.lane, flight.entry.clone()));
+        forget_one(&mut self.by_type, &flight.key);
+        forget_one(&mut self.by_layer, &flight.layer);
+        forget_one(&mut self.by_job, &flight.job);
+        Some(flight)
+    }
+}
+
+fn forget_one<Key: std::hash::Hash + Eq>(counts: &mut HashMap<Key, usize>, key: &Key) {
+    if let Some(count) = counts.get_mut(key) {
+        *count -= 1;
+        if *count == 0 {
+            counts.remove(key);
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Asks for a job's reconcile when the ledger has moved: at once when something shows, at most once a second otherwise.
+//!
+//! Thousands of results a second must not become thousands of reconciles: what comes meanwhile is taken together.
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures::{Stream, StreamExt};
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+use tokio_util::time::DelayQueue;
+use tokio_util::time::delay_queue::Key;
+
+use super::Job;
+
+/// Between two reconciles of a job whose phase or layers move.
+const AFTER_CHANGE: Duration = Duration::from_millis(250);
+/// Between two reconciles of a job whose counters move.
+const AFTER_COUNT: Duration = Duration::from_secs(1);
+/// A job that nobody poked for so long is forgotten.
+const FORGET: Duration = Duration::from_secs(10);
+
+/// What moved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Moved {
+    /// A layer or the job opened, ended, held.
+    Change,
+    /// Only counters.
+    Count,
+}
+
+/// Where pokes are sent to.
+#[derive(Clone, Debug)]
+pub(super) struct Poker(mpsc::UnboundedSender<(ObjectRef<Job>, Moved)>);
+
+impl Poker {
+    /// Asks for a reconcile of the job. Without a listener (the term is over) nothing happens.
+    pub(super) fn poke(&self, job: ObjectRef<Job>, moved: Moved) {
+        self.0.send((job, moved)).ok();
+    }
+}
+
+/// The pokes that are due, as a stream for the controller.
+pub(super) struct Pokes {
+    incoming: mpsc::UnboundedReceiver<(ObjectRef<Job>, Moved)>,
+    due: DelayQueue<ObjectRef<Job>>,
+    waiting: HashMap<ObjectRef<Job>, Waiting>,
+}
+
+struct Waiting {
+    /// When it was last let through.
+    last: Option<Instant>,
+    /// What is planned: a poke, or else that the job is forgotten.
+    key: Key,
+    poke: bool,
+    at: Instant,
+}
+
+/// A place to poke and the stream that comes of it.
+pub(super) fn pokes() -> (Poker, Pokes) {
+    let (sender, incoming) = mpsc::unbounded_channel();
+    (Poker(sender), Pokes { incoming, due: DelayQueue::new(), waiting: HashMap::new() })
+}
+
+impl Pokes {
+    fn take(&mut self, job: ObjectRef<Job>, moved: Moved) {
+        let now = Instant::now();
+        let pause = if moved == Moved::Change { AFTER_CHANGE } else { AFTER_COUNT };
+        match self.waiting.get_mut(&job) {
+            None => {
+                let at = if moved == Moved::Change { now } else { now + pause };
+                let key = self.due.insert_at(job.clone(), at);
+                self.waiting.insert(job, Waiting { last: None, key, poke: true, at });
+            }
+            Some(known) => {
+                let at = known.last.map_or(now, |last| (last + pause).max(now));
+                if !known.poke || at < known.at {
+                    self.due.reset_at(&known.key, at);
+                    (known.poke, known.at) = (true, at);
+                }
+            }
+        }
+    }
+
+    /// A planned moment has come: the job to poke, or nothing when it is only forgotten.
+    fn let_through(&mut self, job: ObjectRef<Job>) -> Option<ObjectRef<Job>> {
+        let known = self.waiting.remove(&job)?;
+        if !known.poke {
+            return None;
+        }
+        let now = Instant::now();
+        let at = now + FORGET;
+        let key = self.due.insert_at(job.clone(), at);
+        self.waiting.insert(job.clone(), Waiting { last: Some(now), key, poke: false, at });
+        Some(job)
+    }
+}
+
+impl Stream for Pokes {
+    type Item = ObjectRef<Job>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let this = &mut *self;
+        loop {
+            match this.incoming.poll_recv(context) {
+                Poll::Ready(Some((job, moved))) => this.take(job, moved),
+                Poll::Ready(None) => return Poll::Ready(None),
+                Poll::Pending => break,
+            }
+        }
+        loop {
+            match this.due.poll_next_unpin(context) {
+                Poll::Ready(Some(expired)) => {
+                    if let Some(job) = this.let_through(expired.into_inner()) {
+                        return Poll::Ready(Some(job));
+                    }
+                }
+                Poll::Ready(None) | Poll::Pending => return Poll::Pending,
+            }
+        }
+    }
+}

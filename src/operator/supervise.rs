@@ -1,0 +1,44 @@
+//! Background loops that may fail: each is run again with growing pauses, and its failures are logged and counted.
+
+use std::future::Future;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Error;
+
+/// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A loop that ran so long starts with the first pause again.
+const HEALTHY: Duration = Duration::from_secs(30);
+
+/// Runs `work` until `stop`, again after every failure and panic. A lost fence ends the whole term: `stop` is cancelled.
+pub(super) async fn supervise<Work, Run>(name: &'static str, stop: CancellationToken, mut work: Work)
+where
+    Work: FnMut() -> Run,
+    Run: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut pause = FIRST_PAUSE;
+    while !stop.is_cancelled() {
+        let began = tokio::time::Instant::now();
+        match tokio::spawn(work()).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) if error.is_fenced() => {
+                tracing::warn!(work = name, "another operator leads now");
+                stop.cancel();
+                return;
+            }
+            Ok(Err(error)) => tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again"),
+            Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
+        }
+        metrics::counter!("igor_loop_failures_total", "loop" => name).increment(1);
+        if began.elapsed() > HEALTHY {
+            pause = FIRST_PAUSE;
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
+        }
+    }
+}
