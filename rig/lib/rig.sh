@@ -35,11 +35,15 @@ find_cluster() {
 # start_rig SAVE: both halves at once; sets what the env files hold.
 start_rig() {
   local start ready stores_pid
+  # What a shell took from .dev/env is Igor's, which comes and goes: nobody's to lean on.
+  [ "${DATABASE_URL:-}" != "${IGOR_LOCAL_DATABASE_URL:-}" ] || unset DATABASE_URL
+  [ "${REDIS_URL:-}" != "${IGOR_LOCAL_REDIS_URL:-}" ] || unset REDIS_URL
   start=$(now_ms)
-  # A crashed run's survivors of one half are reused, leftovers of a dead one are cleaned by starting it.
   find_cluster
   (
-    start_stores "$1"
+    load_stores
+    bring_redis "$1"
+    bring_postgres
     printf '%s\n' "database_url=$database_url" "redis_url=$redis_url" >"$stores/urls"
   ) &
   stores_pid=$!

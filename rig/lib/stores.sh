@@ -72,15 +72,20 @@ start_redis() {
     --maxmemory-policy noeviction --appendonly no --save "$redis_save" --daemonize no
 }
 
-redis_ready() {
-  alive redis || { tail -5 "$STATE/logs/redis.log" >&2; die "the Redis server ended"; }
+# redis_ask WORD...: one command; prints the first line of the answer.
+redis_ask() {
   local answer
   exec 6<>"/dev/tcp/127.0.0.1/$redis_port" || return 1
-  printf 'AUTH %s\r\nPING\r\n' "$redis_password" >&6
+  printf 'AUTH %s\r\n%s\r\n' "$redis_password" "$*" >&6
   read -r -t 2 answer <&6 && read -r -t 2 answer <&6
   exec 6>&-
-  [ "${answer%$'\r'}" = +PONG ]
+  echo "${answer%$'\r'}"
 } 2>/dev/null
+
+redis_ready() {
+  alive redis || { tail -5 "$STATE/logs/redis.log" >&2; die "the Redis server ended"; }
+  [ "$(redis_ask PING)" = +PONG ]
+}
 
 # --- both -------------------------------------------------------------------------------------
 new_password() { od -An -N16 -tx1 /dev/urandom | tr -d ' \n'; }
@@ -98,32 +103,35 @@ load_stores() {
   . "$stores/ports"
 }
 
-# Sets database_url and redis_url. $1: how Redis saves its data, "" for not at all.
-start_stores() {
-  redis_save=$1
-  load_stores
-  database_url=${DATABASE_URL:-} redis_url=${REDIS_URL:-}
+# Postgres, ours or the one of DATABASE_URL. Sets database_url.
+bring_postgres() {
+  database_url=${DATABASE_URL:-}
   if [ -n "$database_url" ]; then
     say "Postgres: the one of DATABASE_URL"
-  else
-    find_postgres
-    say "Postgres: $pg_bin"
-    find_pg_home
-    lend_programs
-    make_database
-    start_postgres
-    database_url=postgres://igor:$pg_password@127.0.0.1:$pg_port/postgres
+    return
   fi
+  find_postgres
+  say "Postgres: $pg_bin"
+  find_pg_home
+  lend_programs
+  make_database
+  start_postgres
+  await 30 Postgres postgres_ready
+  database_url=postgres://igor:$pg_password@127.0.0.1:$pg_port/postgres
+}
+
+# bring_redis SAVE: Redis, ours or the one of REDIS_URL; SAVE is how it keeps its data, "" for not at all. Sets redis_url.
+bring_redis() {
+  redis_save=$1 redis_url=${REDIS_URL:-}
   if [ -n "$redis_url" ]; then
     say "Redis: the one of REDIS_URL"
-  else
-    find_redis
-    say "Redis: $redis_server"
-    start_redis
-    redis_url=redis://:$redis_password@127.0.0.1:$redis_port/0
-    await 30 Redis redis_ready
+    return
   fi
-  [ -n "${DATABASE_URL:-}" ] || await 30 Postgres postgres_ready
+  find_redis
+  say "Redis: $redis_server"
+  start_redis
+  await 30 Redis redis_ready
+  redis_url=redis://:$redis_password@127.0.0.1:$redis_port/0
 }
 
 stop_stores() {
