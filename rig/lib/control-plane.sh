@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# Needs rig.sh and what it sources.
+# shellcheck disable=SC2154
 # A real Kubernetes control plane without root, containers or network: etcd, kube-apiserver, kube-controller-manager.
 # Owns $STATE/kube (keys, etcd's data) and $STATE/*.kubeconfig.
 

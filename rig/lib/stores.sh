@@ -1,4 +1,6 @@
 # shellcheck shell=bash
+# Needs rig.sh and what it sources.
+# shellcheck disable=SC2154
 # Postgres and Redis on loopback, each behind a password of its own, since others may use this machine.
 # Owns $STATE/stores and, where root has to lend Postgres a folder outside the clone, that folder.
 
@@ -6,7 +8,7 @@ stores=$STATE/stores
 postgres_user=65534                       # root may not run Postgres; this number is nobody's on every Linux
 
 as_user=()
-[ "$(id -u)" != 0 ] || as_user=(setpriv --reuid=$postgres_user --regid=$postgres_user --clear-groups --)
+[ "$(id -u)" != 0 ] || as_user=(setpriv "--reuid=$postgres_user" "--regid=$postgres_user" --clear-groups --)
 as_postgres() { "${as_user[@]}" "$@"; }
 
 # --- Postgres ---------------------------------------------------------------------------------
@@ -43,6 +45,7 @@ make_database() {
   [ ! -f "$pg_home/data/PG_VERSION" ] || return 0
   rm -rf "$pg_home/data"
   # Scram costs every new connection 4,096 rounds of SHA-256; against a random password md5 is no weaker.
+  # shellcheck disable=SC2016
   echo "$pg_password" | as_postgres sh -c 'umask 077; cat >"$1"' sh "$pg_home/password"
   (cd "$pg_home" && as_postgres "$pg_bin/initdb" -D "$pg_home/data" -U igor -A md5 --pwfile="$pg_home/password" \
     --no-sync -E UTF8 --no-locale >"$STATE/logs/initdb.log" 2>&1) || { cat "$STATE/logs/initdb.log" >&2; die "initdb failed"; }
