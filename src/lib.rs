@@ -4,3 +4,5 @@
 //! `operator` (the default) everything else. ARCHITECTURE.md draws the map.
 
 pub mod core;
+#[cfg(feature = "operator")]
+pub mod crd;
