@@ -7,8 +7,10 @@ pub mod crdgen;
 mod job;
 mod job_status;
 mod layer;
+pub mod resolve;
 mod rules;
 mod schema;
+
 mod task;
 
 pub use condition::{Condition, ConditionStatus};
