@@ -4,12 +4,13 @@
 //! `operator` (the default) everything else. ARCHITECTURE.md draws the map.
 
 pub mod core;
-
 #[cfg(feature = "worker")]
 pub mod queue;
 
 #[cfg(feature = "operator")]
 pub mod config;
+#[cfg(feature = "operator")]
+pub mod crd;
 #[cfg(feature = "operator")]
 pub mod operator;
 #[cfg(feature = "operator")]

@@ -9,7 +9,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt};
 use kube::api::Api;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{self, Store as Cache};
-use kube::runtime::{WatchStreamExt, predicates, watcher};
+use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc};
 
@@ -54,7 +54,7 @@ pub(super) fn build(
             deleted.send(uid).ok();
         }
     });
-    let predicate = predicates::generation.combine(predicates::annotations).combine(predicates::labels);
+    let predicate = Predicate::<Job>::combine(predicates::generation, predicates::annotations).combine(predicates::labels);
     let triggers = events.reflect(writer).applied_objects().predicate_filter(predicate, Default::default());
     let run = Controller::for_stream(triggers, cache.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
@@ -75,7 +75,7 @@ fn strip(object: &mut Job) {
     object.meta_mut().managed_fields = None;
     if let Ok(job) = &mut object.0 {
         for layer in &mut job.spec.layers {
-            layer.tasks = None;
+            layer.tasks.clear();
         }
     }
 }

@@ -9,13 +9,13 @@ use crate::{queue, store};
 #[non_exhaustive]
 pub enum Error {
     /// The ledger.
-    #[error("the ledger: {act}", act = .source)]
+    #[error(transparent)]
     Ledger {
         /// What failed.
         source: store::Error,
     },
     /// The queue.
-    #[error("the queue: {act}", act = .source)]
+    #[error(transparent)]
     Queue {
         /// What failed.
         source: queue::Error,
@@ -50,13 +50,6 @@ pub enum Error {
         owner: String,
         /// Who asks.
         ours: String,
-    },
-    /// An event cannot be written.
-    #[error("cannot write an event")]
-    Event {
-        /// Why not.
-        #[source]
-        source: kube::runtime::events::Error,
     },
     /// The probes cannot be served.
     #[error("cannot serve the probes on {address}")]

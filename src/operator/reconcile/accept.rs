@@ -41,7 +41,7 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, version: u64) -> R
         generation: observed.generation,
         origin: "kubectl".to_owned(),
         levels: levels(observed, version),
-        restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(|status| accepted_before(status)),
+        restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(accepted_before),
     };
     let accepted = match term.context.store.accept(term.epoch, &identity, plan).await {
         Ok(accepted) => accepted,
@@ -66,7 +66,7 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, version: u64) -> R
 
 /// A status that says accepted, in an object that the ledger does not know: the ledger is younger than the object.
 fn accepted_before(status: &crd::IgorJobStatus) -> bool {
-    status.conditions.iter().flatten().any(|condition| condition.type_ == "Accepted" && condition.status == "True")
+    status.conditions.iter().any(|condition| condition.type_ == "Accepted" && condition.status == crd::ConditionStatus::True)
 }
 
 /// The pause levels that the object shows.
@@ -74,7 +74,7 @@ pub(super) fn levels(observed: &Observed, version: u64) -> Vec<Sighting> {
     let spec = &observed.object.spec;
     let sighting = |layer: Option<&str>, source, paused| Sighting { layer: layer.map(str::to_owned), source, paused, version };
     let mut levels = vec![sighting(None, Source::Spec, Some(spec.paused))];
-    match observed.object.annotations().get(crd::PAUSE).map(|value| parse_level(value)) {
+    match observed.object.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
         None => levels.push(sighting(None, Source::Annotation, None)),
         Some(Some(paused)) => levels.push(sighting(None, Source::Annotation, Some(paused))),
         // Neither true nor false: as if it had not been touched.

@@ -2,8 +2,8 @@
 //!
 //! A one-shot is stamped with an id, applied by the ledger once, acknowledged in the status, and removed; each step may be repeated.
 
+use json_patch::jsonptr::PointerBuf;
 use json_patch::{Patch as JsonPatch, PatchOperation, RemoveOperation, TestOperation};
-use jsonptr::PointerBuf;
 use kube::ResourceExt;
 use kube::api::{Api, Patch, PatchParams};
 use kube::runtime::events::EventType;
@@ -23,11 +23,11 @@ use crate::store::{Command, Done};
 
 /// The one-shot annotations of a job, and what this version can do of them.
 const ONE_SHOTS: [(&str, Option<Verb>); 5] = [
-    (crd::KILL, Some(Verb::Kill)),
-    (crd::SKIP, None),
-    (crd::RETRY, Some(Verb::Retry)),
-    (crd::PAUSE_TASKS, None),
-    (crd::UNPAUSE_TASKS, None),
+    ("igor/kill", Some(Verb::Kill)),
+    ("igor/skip", None),
+    (crd::ANNOTATION_RETRY, Some(Verb::Retry)),
+    ("igor/pause-tasks", None),
+    ("igor/unpause-tasks", None),
 ];
 
 /// Commands that the ledger has applied: to be acknowledged, then removed.
@@ -47,14 +47,14 @@ pub(super) struct Acknowledged {
 
 /// Does what is asked for and not done yet.
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
-    warn_of_odd_level(term, observed).await?;
+    warn_of_odd_level(term, observed).await;
     let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
     let paused = term.context.store.observe(Some(term.epoch), job_id, &levels(observed, observed.version)).await?;
     if !paused.moved.is_empty() {
         for (layer, is_paused) in &paused.moved {
             let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
             let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
-            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}")).await?;
+            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}")).await;
         }
         after(term, job_id, &paused.change);
     }
@@ -74,13 +74,13 @@ fn after(term: &Term, job_id: Uuid, change: &crate::store::JobChange) {
     term.wakes.jobs([job_id]);
 }
 
-async fn warn_of_odd_level(term: &Term, observed: &Observed) -> Result<(), Error> {
-    match observed.object.annotations().get(crd::PAUSE) {
+async fn warn_of_odd_level(term: &Term, observed: &Observed) {
+    match observed.object.annotations().get(crd::ANNOTATION_PAUSE) {
         Some(value) if parse_level(value).is_none() => {
-            let note = format!("{}: {value:?} is neither true nor false; nothing was paused", crd::PAUSE);
-            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note).await
+            let note = format!("{}: {value:?} is neither true nor false; nothing was paused", crd::ANNOTATION_PAUSE);
+            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note).await;
         }
-        _ => Ok(()),
+        _ => {}
     }
 }
 
@@ -98,7 +98,7 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
     };
     let done = term.context.store.kill_job(Some(term.epoch), &command, "DeadlineExceeded").await?;
     let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
-    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note).await?;
+    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note).await;
     after(term, job_id, &done.change);
     Ok(())
 }
@@ -119,7 +119,7 @@ async fn one_shot(
     let (verb, selector) = match selector {
         Ok(known) => known,
         Err(note) => {
-            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note).await?;
+            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note).await;
             remove(term, observed, annotation, value).await?;
             return Ok(None);
         }
@@ -137,14 +137,14 @@ async fn one_shot(
     }
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
     let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
-    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note).await?;
+    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note).await;
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" }).increment(1);
     after(term, job_id, &done.change);
     Ok(Some(Acknowledged { verb, token, remove }))
 }
 
 fn is_acknowledged(observed: &Observed, verb: Verb, token: &str) -> bool {
-    let handled = observed.object.status.as_ref().and_then(|status| status.last_handled.as_ref());
+    let handled = observed.object.status.as_ref().map(|status| &status.last_handled);
     handled.and_then(|handled| handled.get(verb.as_str())).is_some_and(|known| known == token)
 }
 
@@ -153,7 +153,7 @@ async fn apply(term: &Term, observed: &Observed, job_id: Uuid, (verb, _selector)
         id: id::command(observed.created_ms, &observed.uid, "job", verb.as_str(), token),
         job_id,
         actor: "annotation".to_owned(),
-        reason: observed.object.annotations().get(crd::REASON).cloned(),
+        reason: observed.object.annotations().get(crd::ANNOTATION_REASON).cloned(),
     };
     Ok(match verb {
         Verb::Kill => term.context.store.kill_job(Some(term.epoch), &command, "Killed").await?,
@@ -200,8 +200,8 @@ pub(super) async fn clear(term: &Term, observed: &Observed, handled: Handled) ->
     for command in handled.commands {
         if let Some((annotation, value)) = command.remove {
             remove(term, observed, annotation, &value).await?;
-            if let Some(reason) = observed.object.annotations().get(crd::REASON) {
-                remove(term, observed, crd::REASON, reason).await?;
+            if let Some(reason) = observed.object.annotations().get(crd::ANNOTATION_REASON) {
+                remove(term, observed, crd::ANNOTATION_REASON, reason).await?;
             }
         }
     }

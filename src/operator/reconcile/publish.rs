@@ -20,7 +20,7 @@ use super::tell;
 use crate::core::job::Facts;
 use crate::core::plan::Reason;
 use crate::core::wait::waits;
-use crate::crd::{self, IgorJob, IgorJobStatus};
+use crate::crd::{self, IgorJob, IgorJobStatus, JobPhase};
 use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
 use crate::operator::{Error, Job};
@@ -49,7 +49,7 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     }
     if previous.as_ref() != Some(&status) {
         write(term, observed, &status).await?;
-        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await?;
+        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await;
     }
     if let Some(snapshot) = &snapshot
         && let Some(wait) = expire(term, observed, snapshot).await?
@@ -69,9 +69,9 @@ fn status(
 ) -> IgorJobStatus {
     let facts = snapshot.map(|snapshot| facts(term, snapshot));
     let refusal = acceptance.refusal.as_ref().map(|refusal| (refusal.reason, refusal.message.as_str()));
-    let mut status = crd::job_status(facts.as_ref(), refusal, previous, observed.generation, now_ms());
+    let mut status = crd::status::job_status(facts.as_ref(), refusal, previous, observed.generation, now_ms());
     for command in &handled.commands {
-        status.last_handled.get_or_insert_default().insert(command.verb.as_str().to_owned(), command.token.clone());
+        status.last_handled.insert(command.verb.as_str().to_owned(), command.token.clone());
     }
     status
 }
@@ -112,17 +112,31 @@ fn not_yet(
         let age = Duration::from_millis(age).min(seen);
         return (!finished && age < FIRST_STATUS).then(|| FIRST_STATUS - age);
     };
-    if previous == status || !crd::only_counts(previous, status) {
+    if previous == status || !only_counts(previous, status) {
         return None;
     }
     let since = term.context.memory(&observed.uid).written.map(|(_, at)| at.elapsed());
     since.filter(|since| *since < COUNTERS).map(|since| COUNTERS - since)
 }
 
+/// Whether nothing but numbers tells two statuses apart.
+fn only_counts(previous: &IgorJobStatus, status: &IgorJobStatus) -> bool {
+    let phases = |status: &IgorJobStatus| status.layers.iter().map(|layer| layer.phase).collect::<Vec<_>>();
+    let conditions = |status: &IgorJobStatus| {
+        status.conditions.iter().map(|condition| (condition.type_.clone(), condition.status, condition.reason.clone())).collect::<Vec<_>>()
+    };
+    previous.phase == status.phase
+        && previous.observed_generation == status.observed_generation
+        && previous.last_handled == status.last_handled
+        && previous.finished_at == status.finished_at
+        && phases(previous) == phases(status)
+        && conditions(previous) == conditions(status)
+}
+
 async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Result<(), Error> {
     term.context.writes.turn().await;
     let patch = json!({
-        "apiVersion": crd::API_VERSION,
+        "apiVersion": api_version(),
         "kind": "IgorJob",
         "metadata": {"name": observed.name, "uid": observed.uid, "resourceVersion": observed.object.resource_version()},
         "status": status,
@@ -132,7 +146,7 @@ async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Resu
     metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
     let written = api.patch_status(&observed.name, &params, &Patch::Apply(&patch)).await;
     let written = written.map_err(|source| Error::Kube { act: "write the job's status", source })?;
-    tracing::debug!(job = %observed.name, namespace = %observed.namespace, phase = %status.phase, progress = %status.progress, "wrote status");
+    tracing::debug!(job = %observed.name, namespace = %observed.namespace, phase = ?status.phase, progress = status.progress, "wrote status");
     term.context.remember(&observed.uid, |memory| {
         memory.written = Some((status.clone(), Instant::now()));
         memory.version = Some((version(&written), Instant::now()));
@@ -147,28 +161,35 @@ async fn tell_what_moved(
     acceptance: &Acceptance,
     previous: Option<&IgorJobStatus>,
     status: &IgorJobStatus,
-) -> Result<(), Error> {
+) {
     if let Some(refusal) = &acceptance.refusal {
-        return tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message).await;
+        tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message).await;
+        return;
     }
     let phases = |status: Option<&IgorJobStatus>| -> BTreeMap<String, String> {
-        let layers = status.and_then(|status| status.layers.as_ref()).into_iter().flatten();
-        layers.map(|layer| (layer.name.clone(), layer.phase.to_string())).collect()
+        let layers = status.map(|status| &status.layers).into_iter().flatten();
+        layers.map(|layer| (layer.name.clone(), format!("{:?}", layer.phase))).collect()
     };
     let before = phases(previous);
     for (layer, phase) in phases(Some(status)) {
         let known = before.get(&layer).map_or("Pending", String::as_str);
         if known != phase && is_told(&phase) {
             let type_ = if matches!(phase.as_str(), "Failing" | "Errored") { EventType::Warning } else { EventType::Normal };
-            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}")).await?;
+            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}")).await;
         }
     }
-    let phase = status.phase.to_string();
-    if previous.map(|previous| previous.phase.to_string()).as_deref() != Some(&phase) && matches!(phase.as_str(), "Completed" | "Errored") {
-        let type_ = if phase == "Errored" { EventType::Warning } else { EventType::Normal };
-        tell::tell(term, &observed.object, type_, &format!("Job{phase}"), &format!("{}; {}", phase, status.progress)).await?;
+    let progress = status.progress.as_deref().unwrap_or_default();
+    if previous.map(|previous| previous.phase) == Some(status.phase) {
+        return;
     }
-    Ok(())
+    match status.phase {
+        Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress).await,
+        Some(JobPhase::Errored) => {
+            let note = status.why.as_deref().unwrap_or(progress);
+            tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note).await;
+        }
+        _ => {}
+    }
 }
 
 fn is_told(phase: &str) -> bool {
@@ -217,12 +238,12 @@ fn next_look(acceptance: &Acceptance, snapshot: Option<&Snapshot>) -> Action {
 pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     let (Ok(job), Some(uid), Some(namespace)) = (&object.0, object.uid(), object.namespace()) else { return };
     let before = job.status.clone().unwrap_or_default();
-    let status = crd::stalled(&before, error.stalled_reason(), &error.to_string(), job.metadata.generation.unwrap_or(0), now_ms());
+    let status = crd::status::stalled(&before, error.stalled_reason(), &error.to_string(), job.metadata.generation.unwrap_or(0), now_ms());
     if before == status {
         return;
     }
     let patch = json!({
-        "apiVersion": crd::API_VERSION,
+        "apiVersion": api_version(),
         "kind": "IgorJob",
         "metadata": {"name": object.name_any(), "uid": uid},
         "status": status,
@@ -235,4 +256,8 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
             memory.version = Some((version(&written), Instant::now()));
         });
     }
+}
+
+fn api_version() -> String {
+    format!("{}/{}", crd::GROUP, crd::VERSION)
 }

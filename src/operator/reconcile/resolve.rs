@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::Api;
+use sha2::{Digest, Sha256};
 
 use super::observe::{Observed, version};
 use crate::core::plan::{Fault, Plan, Reason, describe};
-use crate::crd::{self, IgorJob, IgorJobSpec};
+use crate::crd::resolve::{self as source, Fetched};
+use crate::crd::{ConfigMapKey, IgorJob, IgorJobSpec, JobLayer};
 use crate::operator::Error;
 use crate::operator::term::Term;
 
@@ -71,68 +73,56 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
 /// The plan with every task list. Lists in ConfigMaps are read once, at acceptance: what identifies the plan later is what the
 /// spec itself says.
 async fn whole_plan(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<Result<Plan, Refusal>, Error> {
-    let lists = match fetch(term, observed, spec).await? {
-        Ok(lists) => lists,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let spec_only = match plan_of_spec(spec) {
-        Ok(plan) => plan,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let whole = crd::resolve(spec, &lists).and_then(Plan::resolve);
-    Ok(match whole {
-        Err(faults) => Err(Refusal::of(&faults)),
-        Ok(mut plan) => {
-            for (layer, of_spec) in plan.layers.iter_mut().zip(spec_only.layers) {
-                layer.spec_hash = of_spec.spec_hash;
-            }
-            Ok(plan)
+    let lists = fetch(term, observed, spec).await?;
+    let whole = source::plan(spec, &lists).map_err(|faults| Refusal::of(&faults));
+    Ok(whole.and_then(|mut plan| {
+        for (layer, of_spec) in plan.layers.iter_mut().zip(plan_of_spec(spec)?.layers) {
+            layer.spec_hash = of_spec.spec_hash;
         }
-    })
+        Ok(plan)
+    }))
 }
 
 /// The plan as far as the spec itself says it.
 fn plan_of_spec(spec: &IgorJobSpec) -> Result<Plan, Refusal> {
     let mut bare = spec.clone();
     for layer in &mut bare.layers {
-        layer.tasks_from = None;
+        layer.tasks_from.clear();
     }
-    let mut plan = crd::resolve(&bare, &BTreeMap::new()).and_then(Plan::resolve).map_err(|faults| Refusal::of(&faults))?;
+    let mut plan = source::plan(&bare, &BTreeMap::new()).map_err(|faults| Refusal::of(&faults))?;
     for (layer, written) in plan.layers.iter_mut().zip(&spec.layers) {
-        layer.spec_hash = crd::with_sources(layer.spec_hash, written);
+        layer.spec_hash = with_sources(layer.spec_hash, written);
     }
     Ok(plan)
 }
 
-type Lists = BTreeMap<crd::ConfigMapKey, Vec<u8>>;
-
-/// The task lists that the spec names.
-async fn fetch(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<Result<Lists, Refusal>, Error> {
-    let api: Api<ConfigMap> = Api::namespaced(term.context.client.clone(), &observed.namespace);
-    let mut lists = Lists::new();
-    let mut maps: BTreeMap<String, Option<ConfigMap>> = BTreeMap::new();
-    for wanted in crd::sources(spec) {
-        if !maps.contains_key(&wanted.name) {
-            let map = api.get_opt(&wanted.name).await.map_err(|source| Error::Kube { act: "read a ConfigMap of tasks", source })?;
-            maps.insert(wanted.name.clone(), map);
-        }
-        match taken(maps.get_mut(&wanted.name).and_then(Option::as_mut), &wanted) {
-            Ok(bytes) => drop(lists.insert(wanted, bytes)),
-            Err(refusal) => return Ok(Err(refusal)),
+/// What identifies a layer's part of the plan: its inline tasks as resolved, and the lists that it names.
+fn with_sources(spec_hash: [u8; 32], layer: &JobLayer) -> [u8; 32] {
+    if layer.tasks_from.is_empty() {
+        return spec_hash;
+    }
+    let mut hash = Sha256::new_with_prefix(spec_hash);
+    for source in &layer.tasks_from {
+        if let Some(list) = &source.config_map_key_ref {
+            hash.update(format!("{}/{}\n", list.name, list.key));
         }
     }
-    Ok(Ok(lists))
+    hash.finalize().into()
 }
 
-fn taken(map: Option<&mut ConfigMap>, wanted: &crd::ConfigMapKey) -> Result<Vec<u8>, Refusal> {
-    let (name, key) = (&wanted.name, &wanted.key);
-    let missing = |what: String| Refusal::new(Reason::TasksFromNotFound, format!("{what}; it is looked for again every 15 s"));
-    let Some(map) = map else { return Err(missing(format!("there is no ConfigMap {name}"))) };
-    if !map.labels().contains_key(crd::TASKS_LABEL) {
-        let message = format!("ConfigMap {name} does not carry the label {}, so its tasks may not be run", crd::TASKS_LABEL);
-        return Err(Refusal::new(Reason::TasksFromForbidden, message));
+/// The task lists that the spec names.
+async fn fetch(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<BTreeMap<ConfigMapKey, Fetched>, Error> {
+    let api: Api<ConfigMap> = Api::namespaced(term.context.client.clone(), &observed.namespace);
+    let mut lists = BTreeMap::new();
+    let mut last: Option<(String, Option<ConfigMap>)> = None;
+    for wanted in source::sources(spec) {
+        // In order of names: a map that holds several lists is read once.
+        if last.as_ref().is_none_or(|(name, _)| *name != wanted.name) {
+            let map = api.get_opt(&wanted.name).await.map_err(|source| Error::Kube { act: "read a ConfigMap of tasks", source })?;
+            last = Some((wanted.name.clone(), map));
+        }
+        let fetched = source::of_config_map(last.as_ref().and_then(|(_, map)| map.clone()), &wanted.key);
+        lists.insert(wanted, fetched);
     }
-    let text = map.data.as_ref().and_then(|data| data.get(key)).map(|text| text.clone().into_bytes());
-    let bytes = text.or_else(|| map.binary_data.as_ref().and_then(|data| data.get(key)).map(|bytes| bytes.0.clone()));
-    bytes.ok_or_else(|| missing(format!("ConfigMap {name} has no key {key}")))
+    Ok(lists)
 }
