@@ -8,3 +8,14 @@ pub mod core;
 pub mod queue;
 #[cfg(feature = "worker")]
 pub mod worker;
+
+#[cfg(feature = "operator")]
+pub mod config;
+#[cfg(feature = "operator")]
+pub mod crd;
+#[cfg(feature = "operator")]
+pub mod operator;
+#[cfg(feature = "operator")]
+pub mod store;
+#[cfg(feature = "operator")]
+pub mod telemetry;

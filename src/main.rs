@@ -1,3 +1,129 @@
 //! The command `igor`: one call per subcommand.
 
-fn main() {}
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use igor::config::{self, Secret};
+use igor::telemetry::{self, LogFormat};
+use igor::{crd, operator, store, worker};
+
+/// Batch workflows on Kubernetes that people steer while they run
+#[derive(Parser)]
+#[command(version, propagate_version = true)]
+struct Igor {
+    /// Level of the log, or target=level,…
+    #[arg(long, global = true, env = "IGOR_LOG", default_value = "info")]
+    log: String,
+    /// How the log is written
+    #[arg(long, global = true, env = "IGOR_LOG_FORMAT", value_enum, default_value_t)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Watch IgorJobs and run them; several take turns to lead
+    Operator(Box<config::Flags>),
+    /// Take tasks and run them
+    Worker(Worker),
+    /// Bring the database up to this version
+    Migrate {
+        /// Postgres, as postgres://user:password@host/database
+        #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+        database_url: Secret,
+    },
+    /// Print the custom resource definitions, or write them to a folder
+    Crds {
+        /// Folder to write them to, a file each
+        #[arg(long, value_name = "FOLDER")]
+        dir: Option<PathBuf>,
+    },
+}
+
+#[derive(clap::Args)]
+struct Worker {
+    /// Namespace whose queue is served
+    #[arg(long, env = "IGOR_NAMESPACE", default_value = "default")]
+    namespace: String,
+    /// Queue that is served
+    #[arg(long, env = "IGOR_QUEUE", default_value = "default")]
+    queue: String,
+    /// The queue is one that the operator's settings share between namespaces
+    #[arg(long)]
+    shared: bool,
+    /// Task type to serve; repeat for more. Without --exec one of the built-in ones
+    #[arg(long = "type", value_name = "TYPE", required = true)]
+    types: Vec<String>,
+    /// Tasks that run at the same time
+    #[arg(long, env = "IGOR_SLOTS", default_value_t = 1)]
+    slots: usize,
+    /// Tasks that a slot takes at once (built-in types only)
+    #[arg(long, default_value_t = 1)]
+    batch: usize,
+    /// Seconds that running tasks get to end after SIGTERM
+    #[arg(long, default_value_t = 30.0)]
+    shutdown_grace: f64,
+    /// Redis, as redis://host or rediss://host
+    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
+    redis_url: Secret,
+    /// First word of every key in Redis
+    #[arg(long, env = "IGOR_PREFIX", default_value = "igor")]
+    prefix: String,
+    /// Run this program for each task instead of a built-in type: arguments on its standard input, IGOR_* in its environment
+    #[arg(long, value_name = "PROGRAM [ARGUMENT]…", num_args = 1.., allow_hyphen_values = true)]
+    exec: Vec<std::ffi::OsString>,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match run(Igor::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(igor: Igor) -> anyhow::Result<()> {
+    telemetry::logs(&igor.log, igor.log_format).context("--log")?;
+    rustls::crypto::ring::default_provider().install_default().ok();
+    match igor.command {
+        Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
+        Command::Worker(flags) => serve(flags).await,
+        Command::Migrate { database_url } => Ok(store::migrate(database_url.expose()).await?),
+        Command::Crds { dir } => crds(dir),
+    }
+}
+
+async fn serve(flags: Worker) -> anyhow::Result<()> {
+    let options = worker::Options {
+        redis_url: flags.redis_url.expose().to_owned(),
+        prefix: flags.prefix,
+        queue: if flags.shared { flags.queue } else { format!("{}.{}", flags.namespace, flags.queue) },
+        types: flags.types,
+        slots: flags.slots,
+        batch: flags.batch,
+        shutdown_grace: Duration::try_from_secs_f64(flags.shutdown_grace).context("--shutdown-grace")?,
+        exec: flags.exec,
+    };
+    Ok(worker::serve(options).await?)
+}
+
+fn crds(dir: Option<PathBuf>) -> anyhow::Result<()> {
+    use std::io::Write;
+    let files = crd::yaml()?;
+    let Some(dir) = dir else {
+        let text: Vec<String> = files.into_iter().map(|(_, text)| text).collect();
+        return Ok(std::io::stdout().write_all(text.join("---\n").as_bytes())?);
+    };
+    std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
+    for (name, text) in files {
+        std::fs::write(dir.join(&name), text).with_context(|| dir.join(name).display().to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,50 @@
+# A person and CI type the same targets. `make help` lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help up down status demo test test-core lint fmt generate check-generated clean distclean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+demo: ## From nothing to a finished workflow: renders a fractal zoom, then stops everything (KEEP=1: leaves it up)
+	@KEEP=$(KEEP) rig/demo
+
+up: ## Start Igor on loopback: control plane, Postgres, Redis, operator, workers; writes .dev/env
+	@rig/local up
+	@printf '\n  . .dev/env\n  kubectl apply -f examples/hello.yaml\n  kubectl get ij,il\n  make down\n\n'
+
+down: ## Stop it; jobs and history are kept for the next `make up`
+	@rig/local down
+
+status: ## Say what of it runs
+	@rig/local status
+
+test: ## All tests, on a real control plane, Postgres and Redis
+	@rig/with-test-env rig/tally 'cargo test --no-default-features --lib' 'cargo test --no-fail-fast'
+
+test-core: ## The pure core alone: no Kubernetes, SQL or Redis
+	cargo test --no-default-features --lib
+
+lint: ## Formatting and clippy, for each set of features
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --no-default-features --lib --tests -- -D warnings
+	cargo clippy --no-default-features --features worker --lib -- -D warnings
+
+fmt: ## Format the sources
+	cargo fmt
+
+generate: ## Write crds/ and .sqlx/ anew
+	@rig/generate
+
+check-generated: generate ## Fail when that changes anything
+	@git diff --exit-code --stat -- crds .sqlx
+	@test -z "$$(git ls-files --others --exclude-standard -- crds .sqlx)" || { git status --short -- crds .sqlx; exit 1; }
+
+clean: ## Stop what runs here and remove its data
+	@rig/local clean
+	@rig/test-env down
+	@rm -rf .dev
+
+distclean: clean ## … and the build results; the tools in ~/.cache/igor stay
+	@cargo clean

@@ -1,0 +1,110 @@
+//! The table of entries, made anew from the streams and the ledger: when a term begins, and after any doubt about a push.
+//!
+//! The ledger says which attempts are queued or running; the streams say which of them lie there. What is only in a stream is
+//! stale and deleted. What is only in the ledger is pushed again at the same attempt (the first result of it counts), or becomes
+//! pending again when it is paused.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Error;
+use super::dispatcher::Dispatcher;
+use super::in_flight::Flight;
+use super::relay;
+use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
+use crate::store::Outstanding;
+
+/// Entries read at once.
+const PAGE: usize = 1000;
+
+/// Rebuilds the table, then relays what the outbox holds and pushes what is missing.
+pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let outstanding = by_task(term.context.store.outstanding().await?);
+    let keys: BTreeSet<TypeKey> = outstanding.values().filter_map(|known| key_of(dispatcher, known)).collect();
+    for key in keys {
+        let key = dispatcher.ready(key).await?;
+        for lane in Lane::ALL {
+            read_lane(dispatcher, &key, lane, &outstanding).await?;
+        }
+    }
+    relay::relay(dispatcher).await?;
+    push_missing(dispatcher, &outstanding).await
+}
+
+fn by_task(outstanding: Vec<Outstanding>) -> HashMap<Uuid, Outstanding> {
+    outstanding.into_iter().map(|known| (known.task.task_id, known)).collect()
+}
+
+fn key_of(dispatcher: &Dispatcher, known: &Outstanding) -> Option<TypeKey> {
+    dispatcher.term().key(&known.task.namespace, &known.task.queue, &known.task.kind)
+}
+
+/// Enters what lies in a lane, and deletes what is stale or double.
+async fn read_lane(
+    dispatcher: &Dispatcher,
+    key: &Arc<TypeKey>,
+    lane: Lane,
+    outstanding: &HashMap<Uuid, Outstanding>,
+) -> Result<(), Error> {
+    let term = dispatcher.term();
+    let mut after = EntryId::ZERO;
+    loop {
+        let page = term.context.queue.entries(key, lane, after, PAGE).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.id;
+        let whole = page.len() < PAGE;
+        let mut stale = Vec::new();
+        for stored in page {
+            let known = stored.header.ok().and_then(|header| {
+                let known = outstanding.get(&header.id)?;
+                (known.task.attempt == header.attempt && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == stored.id))
+                    .then_some(known)
+            });
+            let Some(known) = known else {
+                stale.push(EntryRef { lane, id: stored.id });
+                continue;
+            };
+            let task = &known.task;
+            let flight =
+                Flight { key: key.clone(), lane, entry: stored.id, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
+            term.in_flight.insert(task.task_id, flight);
+        }
+        if !stale.is_empty() {
+            term.context.queue.remove(key, &stale, term.owner).await?;
+        }
+        if whole {
+            return Ok(());
+        }
+    }
+}
+
+/// What the ledger calls queued or running and Redis does not have. Asked twice: results may have ended it meanwhile.
+async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let is_missing = |known: &Outstanding| {
+        term.in_flight.get(known.task.task_id).is_none_or(|flight| flight.attempt != known.task.attempt)
+    };
+    if !outstanding.values().any(is_missing) {
+        return Ok(());
+    }
+    let again = by_task(term.context.store.outstanding().await?);
+    let mut back = Vec::new();
+    let mut push = Vec::new();
+    for known in again.into_values().filter(is_missing) {
+        let same = outstanding.get(&known.task.task_id).is_some_and(|before| before.task.attempt == known.task.attempt);
+        match (same, known.paused && !known.running) {
+            (false, _) => {}
+            (true, true) => back.push((known.task.job_id, known.task.task_id, known.task.attempt)),
+            (true, false) => push.push(known.task),
+        }
+    }
+    tracing::info!(pushed = push.len(), pending = back.len(), "tasks that Redis did not have");
+    if !back.is_empty() {
+        term.context.store.recall_done(term.epoch, &back).await?;
+    }
+    push.sort_by_key(|task| task.task_id);
+    relay::push(dispatcher, push).await
+}

@@ -1,0 +1,85 @@
+//! Processes die in the middle of the work.
+
+use std::time::Duration;
+
+use crate::world::{Setup, world};
+
+const DONE: &str = "SELECT count(*) FROM igor.tasks WHERE status = 'COMPLETED'";
+
+#[tokio::test]
+async fn an_operator_killed_ten_times_loses_nothing_and_counts_nothing_twice() {
+    world("faults_operator", Setup::default(), |world, mut running| async move {
+        world.apply(
+            "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: long}
+spec:
+  defaults: {type: sleep, args: '0.02'}
+  layers:
+  - {name: a, tasks: [{name: x, count: 1000}]}
+  - {name: b, priority: 1, tasks: [{name: y, count: 1000}]}
+",
+        );
+        for round in 1..=10u32 {
+            // At random points of the work: each round waits for a number of tasks that depends on the process id.
+            let step = i64::from(60 + (running.operators[0].id() * round) % 90);
+            let before = world.count(DONE).await;
+            world.until_count(DONE, |done| done >= (before + step).min(2000 - 10)).await;
+            running.operators[0].kill();
+            running.operators[0] = world.operator();
+        }
+        let job = world.until_phase("long", &["Completed"]).await;
+        assert_eq!(job["status"]["tasks"]["completed"], 2000);
+        assert_eq!(world.count(DONE).await, 2000);
+        let ends = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'COMPLETED' AND task_id IN (SELECT id FROM igor.tasks)";
+        assert_eq!(world.count(ends).await, 2000);
+        assert_eq!(world.count("SELECT count(*) FROM igor.layers WHERE run <> 1").await, 0);
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)").await, 0);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tasks_of_a_killed_worker_run_again_elsewhere() {
+    world("faults_worker", Setup { task_lease: 2.0, ..Setup::default() }, |world, mut running| async move {
+        world.apply(
+            "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: work}
+spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '1.5', count: 8}]}]}
+",
+        );
+        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 8).await;
+        running.workers[0].kill();
+        running.workers[0] = world.worker(&[]);
+        world.until_phase("work", &["Completed"]).await;
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt = 2").await, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_standby_takes_over_within_twenty_seconds() {
+    world("faults_standby", Setup { operators: 2, ..Setup::default() }, |world, mut running| async move {
+        world.apply(
+            "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: work}
+spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '0.05', count: 4000}]}]}
+",
+        );
+        world.until_count(DONE, |done| done > 20).await;
+        let leads = |log: String| log.contains("leading");
+        let leader = running.operators.iter().position(|operator| leads(operator.printed())).expect("a leader");
+        running.operators[leader].kill();
+        let began = std::time::Instant::now();
+        let before = world.count("SELECT count(*) FROM igor.transitions").await;
+        // What is in the window may still end; only the new leader brings it into the ledger.
+        world.until_count("SELECT count(*) FROM igor.transitions", |count| count > before).await;
+        assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+    })
+    .await;
+}

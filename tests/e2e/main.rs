@@ -1,0 +1,11 @@
+//! Workflows from `kubectl apply` to Complete on a real API server, Postgres and Redis, with the operator as the role it ships with.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod failing;
+mod faults;
+mod lifecycle;
+mod plans;
+mod steering;
+mod world;
