@@ -16,10 +16,10 @@ apiVersion: igor.dev/v1alpha1
 kind: IgorJob
 metadata: {name: long}
 spec:
-  defaults: {type: sleep, args: '0.02'}
+  defaults: {type: sleep}
   layers:
-  - {name: a, tasks: [{name: x, count: 1000}]}
-  - {name: b, priority: 1, tasks: [{name: y, count: 1000}]}
+  - {name: first, tasks: [{name: one, args: '0.02', count: 1000}]}
+  - {name: second, priority: 1, tasks: [{name: two, args: '0.02', count: 1000}]}
 ",
         );
         for round in 1..=10u32 {
