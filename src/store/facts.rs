@@ -352,6 +352,21 @@ pub struct Collected {
     pub counts: Vec<LayerCount>,
     /// Jobs in which a layer or the job itself moved.
     pub jobs: Vec<JobChange>,
+    /// Outcomes that the database refuses, each with why: to be logged and dropped.
+    pub refused: Vec<(Outcome, String)>,
+}
+
+/// An attempt that was taken back from the queue before anybody got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// The job.
+    pub job_id: Uuid,
+    /// The task.
+    pub task_id: Uuid,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
+    /// The task's type.
+    pub kind: String,
 }
 
 /// A one-shot command.
@@ -420,6 +435,8 @@ pub struct Snapshot {
     pub deleted: bool,
     /// Its object is being deleted because its time to live is over.
     pub expired: bool,
+    /// Most tasks queued and running at once.
+    pub max_in_flight: Option<u32>,
     /// What stands still, by layer name; what no worker serves is for the queue to add.
     pub standstills: BTreeMap<String, Standstill>,
 }
