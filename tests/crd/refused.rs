@@ -4,7 +4,7 @@ use crate::support::cluster::Cluster;
 fn bad_jobs() -> Vec<(String, &'static str)> {
     let long = "x".repeat(10_001);
     let many = |count: usize, what: &str| vec![what; count].join(", ");
-    let layers: String = (0..257).map(|at| format!("{{name: l{at}}}, ")).collect();
+    let layers: String = (0..257).map(|at| format!("{{name: l{at}}}")).collect::<Vec<_>>().join(", ");
     let two_thousand =
         format!("layers: [{{name: a, tasks: [{0}]}}, {{name: b, tasks: [{0}]}}, {{name: c, tasks: [{{}}]}}]", many(1000, "{}"));
     let task = |fields: &str| format!("layers: [{{name: a, tasks: [{{{fields}}}]}}]");

@@ -144,10 +144,7 @@ fn paused(by: Option<&str>, drained: bool) -> Said {
 fn end(job: &Job, reason: Option<&str>) -> (Said, Said) {
     let skipped = job.tasks().skipped > 0 || job.layers.iter().any(|layer| layer.status == Status::Skipped);
     let (why_done, done) = if skipped { ("SomeSkipped", "some tasks were skipped") } else { ("AllLayersFinished", "") };
-    let why_failed = match reason {
-        Some(known @ ("Killed" | "DeadlineExceeded")) => known,
-        _ => "TaskFailures",
-    };
+    let why_failed = reason.filter(|reason| ["Killed", "DeadlineExceeded"].contains(reason)).unwrap_or("TaskFailures");
     match job.status {
         Status::Completed | Status::Skipped => (Said::yes("Complete", why_done, done), Said::no("Failed", why_done, "")),
         Status::Errored => {
