@@ -14,7 +14,7 @@ use super::dispatcher::Dispatcher;
 use super::in_flight::Flight;
 use super::relay;
 use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
-use crate::store::{Attempt, Dispatched, Outstanding};
+use crate::store::{Attempt, Dispatched, Outstanding, Recalled};
 
 /// Entries read at once.
 const PAGE: usize = 1000;
@@ -98,7 +98,12 @@ async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, O
         let same = outstanding.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
         match (same && is_missing(&attempt), known.paused && !known.running) {
             (false, _) => {}
-            (true, true) => back.push((attempt.job_id, attempt.task_id, attempt.attempt)),
+            (true, true) => back.push(Recalled {
+                job_id: attempt.job_id,
+                task_id: attempt.task_id,
+                attempt: attempt.attempt,
+                kind: attempt.kind,
+            }),
             (true, false) => push.push(attempt.task_id),
         }
     }

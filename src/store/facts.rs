@@ -18,6 +18,13 @@ use crate::core::wait::Standstill;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(super) i64);
 
+impl Epoch {
+    /// The number itself: the owner's token in Redis.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// Which object a plan belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -482,4 +489,15 @@ pub struct Overdue {
     pub attempt: Attempt,
     /// How long it runs.
     pub for_time: Duration,
+}
+
+/// An attempt that is queued or running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The attempt and where it is queued.
+    pub attempt: Attempt,
+    /// A worker said that it runs.
+    pub running: bool,
+    /// It, its layer or its job is paused: were it not queued, it would not be dispatched.
+    pub paused: bool,
 }

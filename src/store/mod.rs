@@ -18,6 +18,7 @@ mod live;
 mod migrate;
 mod open;
 mod outbox;
+mod outstanding;
 mod overdue;
 mod owner;
 mod partitions;

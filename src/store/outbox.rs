@@ -81,7 +81,7 @@ impl Raw {
 }
 
 /// All that a push needs of these tasks, and where they stand.
-async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, (Status, Dispatched)>, Error> {
+pub(super) async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, (Status, Dispatched)>, Error> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
