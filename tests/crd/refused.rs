@@ -97,7 +97,7 @@ async fn a_job_has_a_name_that_fits_its_layers_names() {
 }
 
 /// A good object, an edit of it, and what must be said of that.
-const BAD_EDITS: [(&str, &str, &str, &str); 8] = [
+const BAD_EDITS: [(&str, &str, &str, &str); 9] = [
     ("ij", "{queue: a, layers: [{name: a}]}", r#"{"spec": {"queue": "b"}}"#, "queue cannot be changed"),
     ("ij", "{layers: [{name: a}]}", r#"{"spec": {"layers": [{"name": "a", "priority": 2}]}}"#, "priority of a layer cannot be changed"),
     ("ij", "{layers: [{name: a}]}", r#"{"spec": {"layers": []}}"#, "spec.layers in body should have at least 1 items"),
@@ -110,6 +110,7 @@ const BAD_EDITS: [(&str, &str, &str, &str); 8] = [
     ("it", "{jobName: j, layerName: l, type: t}", r#"{"spec": {"type": "u"}}"#, "only paused can be changed"),
     ("it", "{jobName: j, layerName: l, type: t}", r#"{"spec": {"args": "u"}}"#, "only paused can be changed"),
     ("it", "{jobName: j, layerName: l, type: t, retries: 3}", r#"{"spec": {"retries": null}}"#, "only paused can be changed"),
+    ("it", "{jobName: j, layerName: l, type: t, payload: {a: [1]}}", r#"{"spec": {"payload": {"a": [2]}}}"#, "only paused can be changed"),
     ("it", "{jobName: j, layerName: l, type: t}", r#"{"spec": {"jobName": "k"}}"#, "only paused can be changed"),
 ];
 
@@ -127,7 +128,9 @@ async fn what_cannot_be_changed_is_said_in_words() {
         let said = cluster.kubectl(&["patch", short, &name, "--type=merge", "-p", edit], "").expect_err(edit);
         assert!(said.contains(expected), "{edit}\nexpected: {expected}\nsaid: {said}");
     }
-    cluster.must(&["patch", "it", "o4", "--type=merge", "-p", r#"{"spec": {"paused": true}}"#], "");
+    for name in ["o4", "o6", "o7"] {
+        cluster.must(&["patch", "it", name, "--type=merge", "-p", r#"{"spec": {"paused": true}}"#], "");
+    }
 }
 
 #[tokio::test]
