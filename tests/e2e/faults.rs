@@ -36,7 +36,14 @@ spec:
         let ends = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'COMPLETED' AND task_id IN (SELECT id FROM igor.tasks)";
         assert_eq!(world.count(ends).await, 2000);
         assert_eq!(world.count("SELECT count(*) FROM igor.layers WHERE run <> 1").await, 0);
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)").await, 0);
+        assert_eq!(
+            world
+                .count(
+                    "SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)"
+                )
+                .await,
+            0
+        );
     })
     .await;
 }
@@ -57,7 +64,8 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '1.5', count: 8}]
         running.workers[0].kill();
         running.workers[0] = world.worker(&[]);
         world.until_phase("work", &["Completed"]).await;
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt = 2").await, 8);
+        // After a loss a task runs alone: what its worker held beside it was given back, at the price of an attempt number.
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt >= 2 AND failures = 0").await, 8);
     })
     .await;
 }
