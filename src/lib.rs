@@ -4,3 +4,18 @@
 //! `operator` (the default) everything else. ARCHITECTURE.md draws the map.
 
 pub mod core;
+#[cfg(feature = "worker")]
+pub mod queue;
+#[cfg(feature = "worker")]
+pub mod worker;
+
+#[cfg(feature = "operator")]
+pub mod config;
+#[cfg(feature = "operator")]
+pub mod crd;
+#[cfg(feature = "operator")]
+pub mod operator;
+#[cfg(feature = "operator")]
+pub mod store;
+#[cfg(feature = "operator")]
+pub mod telemetry;

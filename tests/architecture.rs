@@ -17,7 +17,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
 ];
 
 /// Crates that the pure core must not know.
-const NOT_IN_CORE: &[&str] = &["kube", "k8s_openapi", "schemars", "sqlx", "redis", "tokio", "futures", "tracing", "metrics", "rand", "jiff"];
+const NOT_IN_CORE: &[&str] =
+    &["kube", "k8s_openapi", "schemars", "sqlx", "redis", "tokio", "futures", "tracing", "metrics", "rand", "jiff"];
 
 fn sources(dir: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

@@ -8,6 +8,8 @@ pub mod command;
 pub mod fold;
 pub mod id;
 pub mod job;
+pub mod name;
+pub mod plan;
 pub mod retry;
 pub mod status;
 pub mod wait;

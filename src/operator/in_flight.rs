@@ -2,7 +2,7 @@
 //!
 //! It is memory only. A new leader rebuilds it from the streams and the ledger; nothing is decided by it alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use uuid::Uuid;
@@ -43,7 +43,7 @@ impl InFlight {
     pub(super) fn insert(&self, task: Uuid, flight: Flight) {
         let mut table = self.table();
         table.remove(task);
-        table.entries.insert((flight.key.clone(), flight.lane, flight.entry.clone()), task);
+        table.entries.insert((flight.key.clone(), flight.lane, flight.entry), task);
         *table.by_type.entry(flight.key.clone()).or_default() += 1;
         *table.by_layer.entry(flight.layer).or_default() += 1;
         *table.by_job.entry(flight.job).or_default() += 1;
@@ -57,9 +57,9 @@ impl InFlight {
     }
 
     /// Forgets the entry whatever its task, for entries that were deleted from Redis.
-    pub(super) fn remove_entry(&self, key: &Arc<TypeKey>, lane: Lane, entry: &EntryId) {
+    pub(super) fn remove_entry(&self, key: &Arc<TypeKey>, lane: Lane, entry: EntryId) {
         let mut table = self.table();
-        if let Some(task) = table.entries.get(&(key.clone(), lane, entry.clone())).copied() {
+        if let Some(task) = table.entries.get(&(key.clone(), lane, entry)).copied() {
             table.remove(task);
         }
     }
@@ -69,9 +69,9 @@ impl InFlight {
     }
 
     /// The task and attempt of an entry.
-    pub(super) fn at(&self, key: &Arc<TypeKey>, lane: Lane, entry: &EntryId) -> Option<(Uuid, u32)> {
+    pub(super) fn at(&self, key: &Arc<TypeKey>, lane: Lane, entry: EntryId) -> Option<(Uuid, u32)> {
         let table = self.table();
-        let task = *table.entries.get(&(key.clone(), lane, entry.clone()))?;
+        let task = *table.entries.get(&(key.clone(), lane, entry))?;
         Some((task, table.tasks.get(&task)?.attempt))
     }
 
@@ -87,6 +87,20 @@ impl InFlight {
         self.table().by_job.get(&job).copied().unwrap_or(0)
     }
 
+    /// How many entries of which type a layer has.
+    pub(super) fn types_of(&self, layer: Uuid) -> BTreeMap<Arc<TypeKey>, usize> {
+        let mut types = BTreeMap::new();
+        for flight in self.table().tasks.values().filter(|flight| flight.layer == layer) {
+            *types.entry(flight.key.clone()).or_default() += 1;
+        }
+        types
+    }
+
+    /// The jobs that have entries of the type.
+    pub(super) fn jobs_of(&self, key: &TypeKey) -> BTreeSet<Uuid> {
+        self.table().tasks.values().filter(|flight| *flight.key == *key).map(|flight| flight.job).collect()
+    }
+
     /// Everything of the layers, jobs or tasks that `picks` picks.
     pub(super) fn matching(&self, picks: impl Fn(Uuid, &Flight) -> bool) -> Vec<(Uuid, Flight)> {
         let table = self.table();
@@ -97,7 +111,7 @@ impl InFlight {
 impl Table {
     fn remove(&mut self, task: Uuid) -> Option<Flight> {
         let flight = self.tasks.remove(&task)?;
-        self.entries.remove(&(flight.key.clone(), flight.lane, flight.entry.clone()));
+        self.entries.remove(&(flight.key.clone(), flight.lane, flight.entry));
         forget_one(&mut self.by_type, &flight.key);
         forget_one(&mut self.by_layer, &flight.layer);
         forget_one(&mut self.by_job, &flight.job);

@@ -32,14 +32,30 @@ pub(super) enum Moved {
     Count,
 }
 
-/// Where pokes are sent to.
-#[derive(Clone, Debug)]
-pub(super) struct Poker(mpsc::UnboundedSender<(ObjectRef<Job>, Moved)>);
+/// Where pokes are sent to: by namespace, or all to one when the whole cluster is watched.
+#[derive(Debug, Default)]
+pub(super) struct Poker {
+    whole: Option<mpsc::UnboundedSender<(ObjectRef<Job>, Moved)>>,
+    namespaces: HashMap<String, mpsc::UnboundedSender<(ObjectRef<Job>, Moved)>>,
+}
 
 impl Poker {
-    /// Asks for a reconcile of the job. Without a listener (the term is over) nothing happens.
+    /// A new stream of pokes, of one namespace or of all.
+    pub(super) fn stream(&mut self, namespace: Option<&str>) -> Pokes {
+        let (sender, incoming) = mpsc::unbounded_channel();
+        match namespace {
+            None => self.whole = Some(sender),
+            Some(namespace) => drop(self.namespaces.insert(namespace.to_owned(), sender)),
+        }
+        Pokes { incoming, due: DelayQueue::new(), waiting: HashMap::new() }
+    }
+
+    /// Asks for a reconcile of the job. Without a listener (the term is over, the namespace is not watched) nothing happens.
     pub(super) fn poke(&self, job: ObjectRef<Job>, moved: Moved) {
-        self.0.send((job, moved)).ok();
+        let listener = job.namespace.as_deref().and_then(|namespace| self.namespaces.get(namespace)).or(self.whole.as_ref());
+        if let Some(listener) = listener {
+            listener.send((job, moved)).ok();
+        }
     }
 }
 
@@ -57,12 +73,6 @@ struct Waiting {
     key: Key,
     poke: bool,
     at: Instant,
-}
-
-/// A place to poke and the stream that comes of it.
-pub(super) fn pokes() -> (Poker, Pokes) {
-    let (sender, incoming) = mpsc::unbounded_channel();
-    (Poker(sender), Pokes { incoming, due: DelayQueue::new(), waiting: HashMap::new() })
 }
 
 impl Pokes {

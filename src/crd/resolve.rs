@@ -1,0 +1,160 @@
+//! From a job as Kubernetes has it, and the files of tasks that it names, to a plan.
+//!
+//! Fetching is somebody else's: [`sources`] says what to fetch, [`of_config_map`] what becomes of it, [`plan`] takes both.
+
+mod lines;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use k8s_openapi::api::core::v1::ConfigMap;
+use serde_json::Value;
+
+use super::LABEL_TASKS;
+use super::job::{ConfigMapKey, IgorJobSpec, JobLayer, LayerTask, OnFailure, TaskDefaults, TasksFrom};
+use crate::core::plan::{self, BackoffSpec, Defaults, Fault, JobSpec, LayerSpec, Place, Plan, Reason, TaskSpec};
+
+use lines::{Budget, Lines};
+
+/// What came of fetching a file of tasks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// Its content, as stored.
+    Bytes(Vec<u8>),
+    /// There is no such `ConfigMap`, or it has no such key.
+    NotFound,
+    /// The `ConfigMap` does not carry the label that lets tasks be read from it: without it, whoever may make jobs could read every
+    /// `ConfigMap` of the namespace.
+    Forbidden,
+}
+
+/// The files that `spec` names.
+pub fn sources(spec: &IgorJobSpec) -> BTreeSet<ConfigMapKey> {
+    spec.layers.iter().flat_map(|layer| &layer.tasks_from).filter_map(|from| from.config_map_key_ref.clone()).collect()
+}
+
+/// The entry `key` of a `ConfigMap`, `None` when there is none of that name.
+pub fn of_config_map(map: Option<ConfigMap>, key: &str) -> Fetched {
+    let Some(map) = map else { return Fetched::NotFound };
+    if !map.metadata.labels.is_some_and(|labels| labels.contains_key(LABEL_TASKS)) {
+        return Fetched::Forbidden;
+    }
+    let text = map.data.and_then(|mut data| data.remove(key)).map(String::into_bytes);
+    let bytes = text.or_else(|| map.binary_data.and_then(|mut data| data.remove(key)).map(|bytes| bytes.0));
+    bytes.map_or(Fetched::NotFound, Fetched::Bytes)
+}
+
+/// The plan of `spec`, whose files are in `files`; or everything that is wrong with both.
+pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>) -> Result<Plan, Vec<Fault>> {
+    let mut reader = Reader { files, budget: Budget::default(), faults: Vec::new() };
+    let job = reader.job(spec);
+    let mut faults = reader.faults;
+    match Plan::resolve(job) {
+        Ok(plan) if faults.is_empty() => Ok(plan),
+        Ok(_) => Err(faults),
+        Err(more) => {
+            faults.extend(more);
+            faults.truncate(plan::MAX_FAULTS);
+            Err(faults)
+        }
+    }
+}
+
+/// Reads a spec; what cannot be read becomes a fault, and all else is read on.
+struct Reader<'a> {
+    files: &'a BTreeMap<ConfigMapKey, Fetched>,
+    budget: Budget,
+    faults: Vec<Fault>,
+}
+
+impl Reader<'_> {
+    fn job(&mut self, spec: &IgorJobSpec) -> JobSpec {
+        JobSpec {
+            title: spec.title.clone(),
+            queue: spec.queue.clone(),
+            priority: spec.priority.into(),
+            max_in_flight: spec.max_in_flight.map(i64::from),
+            on_failure: match spec.on_failure {
+                OnFailure::Hold => plan::OnFailure::Hold,
+                OnFailure::Continue => plan::OnFailure::Continue,
+            },
+            active_deadline_seconds: spec.active_deadline_seconds.map(i64::from),
+            paused: spec.paused,
+            defaults: spec.defaults.as_ref().map(defaults).unwrap_or_default(),
+            layers: spec.layers.iter().enumerate().map(|(index, layer)| self.layer(index, layer)).collect(),
+        }
+    }
+
+    fn layer(&mut self, index: usize, layer: &JobLayer) -> LayerSpec {
+        let mut tasks: Vec<TaskSpec> = (0..).zip(&layer.tasks).map(|(at, task)| listed(at, task)).collect();
+        for (source, from) in (0..).zip(&layer.tasks_from) {
+            tasks.extend(self.file(index, source, from));
+        }
+        LayerSpec {
+            name: layer.name.clone(),
+            title: layer.title.clone(),
+            priority: layer.priority.into(),
+            paused: layer.paused,
+            max_in_flight: layer.max_in_flight.map(i64::from),
+            tasks,
+        }
+    }
+
+    fn file(&mut self, layer: usize, source: u32, from: &TasksFrom) -> Vec<TaskSpec> {
+        let path = format!("layers[{layer}].tasksFrom[{source}]");
+        if from.upload.is_some() {
+            let message = "needs igor api, which this version does not have: use count or configMapKeyRef";
+            self.faults.push(Fault::invalid(format!("{path}.upload"), message));
+            return Vec::new();
+        }
+        let Some(key) = &from.config_map_key_ref else {
+            self.faults.push(Fault::invalid(path, "must have one of configMapKeyRef and upload"));
+            return Vec::new();
+        };
+        let fault = |reason, message| Fault { path: format!("{path}.configMapKeyRef"), reason, message };
+        let ConfigMapKey { name, key: entry } = key;
+        match self.files.get(key) {
+            Some(Fetched::Bytes(bytes)) => {
+                let lines = Lines { layer, source, budget: &mut self.budget, faults: &mut self.faults };
+                lines.read(bytes)
+            }
+            Some(Fetched::Forbidden) => {
+                let message = format!("ConfigMap {name} does not carry the label {LABEL_TASKS}");
+                self.faults.push(fault(Reason::TasksFromForbidden, message));
+                Vec::new()
+            }
+            Some(Fetched::NotFound) | None => {
+                self.faults.push(fault(Reason::TasksFromNotFound, format!("there is no ConfigMap {name} with the key {entry}")));
+                Vec::new()
+            }
+        }
+    }
+}
+
+fn defaults(defaults: &TaskDefaults) -> Defaults {
+    let backoff = defaults.backoff.unwrap_or_default();
+    Defaults {
+        kind: defaults.kind.clone(),
+        retries: defaults.retries.map(i64::from),
+        timeout_seconds: defaults.timeout_seconds.map(i64::from),
+        backoff: BackoffSpec { initial_seconds: backoff.initial_seconds.map(i64::from), max_seconds: backoff.max_seconds.map(i64::from) },
+    }
+}
+
+fn listed(at: u32, task: &LayerTask) -> TaskSpec {
+    TaskSpec {
+        place: Place::Listed(at),
+        name: task.name.clone(),
+        title: task.title.clone(),
+        kind: task.kind.clone(),
+        args: task.args.clone(),
+        args_base64: task.args_base64.clone(),
+        payload: task.payload.clone().map(|payload| Value::Object(payload).to_string()),
+        count: task.count.map(i64::from),
+        retries: task.retries.map(i64::from),
+        timeout_seconds: task.timeout_seconds.map(i64::from),
+        paused: task.paused,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,177 @@
+//! Brings results into the ledger: read, fold, commit together, then clear away in Redis.
+//!
+//! The next transaction starts when the last one is done and at least one result waits, so batches grow with the load by
+//! themselves. A crash between commit and clearing away only repeats what changes nothing.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Error;
+use super::pokes::Moved;
+use super::term::Term;
+use crate::core::fold::{Report, Said, fold};
+use crate::core::status::Status;
+use crate::queue::{EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
+use crate::store::{Collected, Outcome};
+
+/// Most reports of one transaction, unless a single result entry holds more.
+const BATCH: usize = 1000;
+
+/// Runs until the term is over.
+pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
+    let mut results = ResultStream::open(&term.context.queue);
+    let mut followed = term.followed.subscribe();
+    followed.mark_changed();
+    loop {
+        tokio::select! {
+            biased;
+            () = term.stop.cancelled() => return Ok(()),
+            changed = followed.changed() => {
+                if changed.is_err() {
+                    return Ok(());
+                }
+                for key in followed.borrow_and_update().iter() {
+                    results.follow(key.clone());
+                }
+            }
+            read = results.next() => {
+                let mut waiting = read?;
+                while reports_in(&waiting) < BATCH && let Some(more) = results.try_next() {
+                    waiting.extend(more?);
+                }
+                take(&term, waiting).await?;
+            }
+        }
+    }
+}
+
+fn reports_in(batches: &[ResultBatch]) -> usize {
+    batches.iter().map(|batch| batch.reports.as_ref().map_or(0, Vec::len)).sum()
+}
+
+/// Takes result entries in the order in which they were read, a transaction's worth at a time.
+async fn take(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> {
+    let mut chunk = Vec::new();
+    for batch in batches {
+        if reports_in(&chunk) + batch.reports.as_ref().map_or(0, Vec::len) > BATCH && !chunk.is_empty() {
+            commit_entries(term, std::mem::take(&mut chunk)).await?;
+        }
+        chunk.push(batch);
+    }
+    if chunk.is_empty() { Ok(()) } else { commit_entries(term, chunk).await }
+}
+
+async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> {
+    let mut of_types: BTreeMap<TypeKey, OfType> = BTreeMap::new();
+    for batch in batches {
+        let key = Arc::new(batch.key.clone());
+        let of_type = of_types.entry(batch.key).or_default();
+        of_type.settled.results.push(batch.id);
+        match batch.reports {
+            Ok(reports) => of_type.add(term, &key, reports),
+            Err(why) => {
+                tracing::warn!(worker = %batch.worker, key = %key, %why, "a result that cannot be read is dropped");
+                metrics::counter!("igor_unreadable_results_total").increment(1);
+            }
+        }
+    }
+    let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
+    commit(term, outcomes).await?;
+    let settled: Vec<Settled> = of_types
+        .into_iter()
+        .map(|(key, of_type)| {
+            let key_shared = Arc::new(key.clone());
+            for entry in &of_type.settled.entries {
+                term.in_flight.remove_entry(&key_shared, entry.lane, entry.id);
+            }
+            Settled { key, entries: of_type.settled.entries, results: of_type.settled.results }
+        })
+        .collect();
+    term.context.queue.settle(&settled, term.owner).await?;
+    for of_type in &settled {
+        let newest = of_type.results.iter().copied().max().unwrap_or(crate::queue::EntryId::ZERO);
+        term.types.committed(&of_type.key, newest, u32::try_from(of_type.entries.len()).unwrap_or(u32::MAX));
+    }
+    term.wakes.room();
+    Ok(())
+}
+
+/// What one commit has of a type.
+#[derive(Default)]
+struct OfType {
+    reports: Vec<Report>,
+    settled: ToSettle,
+}
+
+#[derive(Default)]
+struct ToSettle {
+    entries: Vec<EntryRef>,
+    results: Vec<crate::queue::EntryId>,
+}
+
+impl OfType {
+    fn add(&mut self, term: &Term, key: &Arc<TypeKey>, reports: Vec<(EntryRef, Report)>) {
+        for (entry, mut report) in reports {
+            if report.task.is_nil() {
+                // The worker could not read the header; the entry tells whose it was.
+                let Some((task, attempt)) = term.in_flight.at(key, entry.lane, entry.id) else {
+                    self.settled.entries.push(entry);
+                    continue;
+                };
+                (report.task, report.attempt) = (task, attempt);
+            }
+            if report.said != Said::Running {
+                self.settled.entries.push(entry);
+            }
+            self.reports.push(report);
+        }
+    }
+
+    fn outcomes(&mut self, term: &Term, key: &TypeKey) -> Vec<Outcome> {
+        fold(std::mem::take(&mut self.reports)).into_iter().map(|report| outcome(term, key, report)).collect()
+    }
+}
+
+/// What the ledger is told of a report from the stream of that type.
+pub(super) fn outcome(term: &Term, key: &TypeKey, report: Report) -> Outcome {
+    let job_id = term.in_flight.get(report.task).map(|flight| flight.job);
+    Outcome { report, queue: key.queue.clone(), kind: key.kind.clone(), job_id, jitter: rand::random() }
+}
+
+/// Commits outcomes and tells everybody what came of them.
+pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<Collected, Error> {
+    if outcomes.is_empty() {
+        return Ok(Collected::default());
+    }
+    let began = tokio::time::Instant::now();
+    let run_times: Vec<u64> = outcomes.iter().filter_map(|outcome| outcome.report.run_ms).collect();
+    let collected = term.context.store.collect(term.epoch, outcomes).await?;
+    metrics::histogram!("igor_store_seconds", "transaction" => "collect").record(began.elapsed());
+    for ms in run_times {
+        metrics::histogram!("igor_task_run_seconds").record(std::time::Duration::from_millis(ms));
+    }
+    metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
+    count_ends(&collected);
+    let mut moved: BTreeMap<Uuid, Moved> = collected.counts.iter().map(|count| (count.job_id, Moved::Count)).collect();
+    for change in &collected.jobs {
+        term.announce(change);
+        moved.remove(&change.job_id);
+    }
+    // A task that waits out of order: the dispatcher must know until when.
+    term.wakes.jobs(collected.applied.iter().filter(|applied| applied.to == Status::Pending).map(|applied| applied.job_id));
+    for (job, moved) in moved {
+        term.poke(job, moved);
+    }
+    Ok(collected)
+}
+
+fn count_ends(collected: &Collected) {
+    for status in [Status::Completed, Status::Errored, Status::Skipped] {
+        let count = collected.applied.iter().filter(|applied| applied.to == status).count();
+        if count > 0 {
+            metrics::counter!("igor_tasks_total", "outcome" => status.as_str()).increment(count as u64);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What lives as long as the process: connections, settings, and what is remembered of each object.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use kube::Client;
+use kube::runtime::events::{Recorder, Reporter};
+use tokio::time::Instant;
+
+use super::writes::Writes;
+use crate::crd::IgorJobStatus;
+use crate::{config, queue, store};
+
+/// The parts that every stage may use.
+pub(super) struct Context {
+    pub(super) client: Client,
+    pub(super) store: store::Store,
+    pub(super) queue: queue::Client,
+    pub(super) config: config::Operator,
+    pub(super) recorder: Recorder,
+    pub(super) writes: Writes,
+    memories: Mutex<HashMap<String, Memory>>,
+}
+
+/// What is remembered of an object, by uid. Losing it costs a write or a look, nothing else.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Memory {
+    /// Failed reconciles in a row.
+    pub(super) failures: u32,
+    /// The status that was written last, and when.
+    pub(super) written: Option<(IgorJobStatus, Instant)>,
+    /// The version that our own last write made; the cache is stale until it shows it or a newer one.
+    pub(super) version: Option<(u64, Instant)>,
+    /// When this process looked at it first.
+    pub(super) seen: Option<Instant>,
+    /// Values of annotations that were told in an Event.
+    pub(super) told: Vec<String>,
+}
+
+impl Context {
+    pub(super) fn new(client: Client, store: store::Store, queue: queue::Client, config: config::Operator, identity: &str) -> Self {
+        let reporter = Reporter { controller: "igor.dev/operator".to_owned(), instance: Some(identity.to_owned()) };
+        let recorder = Recorder::new(client.clone(), reporter);
+        let writes = Writes::new(config.watch.writes_per_second);
+        Self { client, store, queue, config, recorder, writes, memories: Mutex::default() }
+    }
+
+    fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {
+        self.memories.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn memory(&self, uid: &str) -> Memory {
+        self.memories().get(uid).cloned().unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, uid: &str, change: impl FnOnce(&mut Memory)) {
+        change(self.memories().entry(uid.to_owned()).or_default());
+    }
+
+    /// When this process looked at the object first: now, if it never did.
+    pub(super) fn first_seen(&self, uid: &str) -> Instant {
+        *self.memories().entry(uid.to_owned()).or_default().seen.get_or_insert_with(Instant::now)
+    }
+
+    pub(super) fn forget(&self, uid: &str) {
+        self.memories().remove(uid);
+    }
+}

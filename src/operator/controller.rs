@@ -1,0 +1,112 @@
+//! The controllers: for each namespace (or for the whole cluster) one watch, one cache, one reconcile at a time for each job.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, TryStreamExt};
+use kube::api::Api;
+use kube::runtime::controller::{self, Action, Controller};
+use kube::runtime::reflector::{self, Store as Cache};
+use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
+use kube::{Resource, ResourceExt};
+use tokio::sync::{Mutex, mpsc};
+
+use super::pokes::Pokes;
+use super::reconcile::{self, Backoff};
+use super::term::Term;
+use super::{Error, Job};
+
+/// Reconciles at the same time, over all jobs.
+const CONCURRENCY: u16 = 16;
+
+/// The jobs of one namespace or of all.
+#[derive(Clone)]
+pub(super) struct Watched {
+    pub(super) cache: Cache<Job>,
+    /// `None` = all namespaces.
+    pub(super) namespace: Option<String>,
+}
+
+/// Where the uids of deleted jobs come from. Shared, because the loop that reads it may begin again.
+pub(super) type Deleted = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
+
+/// The namespaces to watch; `None` = all in one.
+pub(super) fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
+    if namespaces.is_empty() { vec![None] } else { namespaces.iter().cloned().map(Some).collect() }
+}
+
+/// A cache of jobs, and the controller that fills it and works on it, to be run.
+pub(super) fn build(
+    term: &Arc<Term>,
+    namespace: Option<String>,
+    pokes: Pokes,
+    deleted: mpsc::UnboundedSender<String>,
+) -> (Watched, impl Future<Output = ()> + use<>) {
+    let client = term.context.client.clone();
+    let api: Api<Job> = namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
+    let (cache, writer) = reflector::store();
+    let events = watcher(api, watcher::Config::default()).default_backoff().modify(strip).inspect_ok(move |event| {
+        if let watcher::Event::Delete(object) = event
+            && let Some(uid) = object.uid()
+        {
+            deleted.send(uid).ok();
+        }
+    });
+    let predicate = Predicate::<Job>::combine(predicates::generation, predicates::annotations).combine(predicates::labels);
+    let triggers = events.reflect(writer).applied_objects().predicate_filter(predicate, Default::default());
+    let run = Controller::for_stream(triggers, cache.clone())
+        .with_config(controller::Config::default().concurrency(CONCURRENCY))
+        .reconcile_on(pokes)
+        .graceful_shutdown_on(term.stop.clone().cancelled_owned())
+        .run(contained, on_error, term.clone())
+        .for_each(|outcome| {
+            if let Err(error) = outcome {
+                tracing::debug!(error = &error as &dyn std::error::Error, "reconcile");
+            }
+            std::future::ready(())
+        });
+    (Watched { cache, namespace }, run)
+}
+
+/// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew.
+fn strip(object: &mut Job) {
+    object.meta_mut().managed_fields = None;
+    if let Ok(job) = &mut object.0 {
+        for layer in &mut job.spec.layers {
+            layer.tasks.clear();
+        }
+    }
+}
+
+/// A panic over one object is an error of that object.
+async fn contained(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
+    match AssertUnwindSafe(reconcile::reconcile(object.clone(), term.clone())).catch_unwind().await {
+        Ok(done) => done,
+        Err(_) => {
+            tracing::error!(job = %object.name_any(), "reconcile panicked");
+            metrics::counter!("igor_panics_total").increment(1);
+            Ok(Action::requeue(Duration::from_secs(300)))
+        }
+    }
+}
+
+fn on_error(object: Arc<Job>, error: &Error, term: Arc<Term>) -> Action {
+    if error.is_fenced() {
+        term.stop.cancel();
+        return Action::await_change();
+    }
+    if error.is_conflict() {
+        return Action::requeue(Duration::from_secs(1));
+    }
+    let uid = object.uid().unwrap_or_default();
+    let mut failures = 0;
+    term.context.remember(&uid, |memory| {
+        memory.failures += 1;
+        failures = memory.failures;
+    });
+    let namespace = object.namespace().unwrap_or_default();
+    tracing::warn!(job = %object.name_any(), %namespace, failures, error = error as &dyn std::error::Error, "reconcile failed");
+    Action::requeue(Backoff::after(failures))
+}

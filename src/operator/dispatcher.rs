@@ -1,0 +1,219 @@
+//! Hands tasks out: decides how much each open layer may have in Redis, and lets the ledger and the queue do it.
+//!
+//! One loop does all pushes and revokes of a term, one after another, so that a revoke never overtakes the push that it is about.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use uuid::Uuid;
+
+use super::term::Term;
+use super::wakes::Woken;
+use super::{Error, rebuild, relay};
+use crate::queue::TypeKey;
+use crate::store::{Filled, OpenType, Want};
+
+/// Most tasks in one transaction.
+const CHUNK: usize = 1000;
+/// The shortest nap before a task that waits out of order: the ledger's clock may be a little behind ours.
+const SHORTEST_NAP: Duration = Duration::from_millis(20);
+/// Everything is read anew so often, should a signal ever be lost.
+const FULL_LOOK: Duration = Duration::from_secs(10);
+
+/// The tasks of one type in one open layer.
+#[derive(Debug)]
+struct Open {
+    view: OpenType,
+    key: Arc<TypeKey>,
+}
+
+impl Open {
+    /// Whether there is something to dispatch now.
+    fn is_hungry(&self, now_ms: i64) -> bool {
+        self.view.next_ordinal < self.view.end || self.view.due_ms.is_some_and(|due| due <= now_ms)
+    }
+}
+
+/// What the loop knows.
+pub(super) struct Dispatcher {
+    term: Arc<Term>,
+    open: BTreeMap<(Uuid, Uuid, String), Open>,
+    /// Types made ready in this run of the loop.
+    keys: HashMap<TypeKey, Arc<TypeKey>>,
+    /// Whose turn it is, over all layers.
+    turn: usize,
+}
+
+/// Runs until the term is over.
+pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
+    let mut dispatcher = Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), turn: 0 };
+    rebuild::rebuild(&mut dispatcher).await?;
+    dispatcher.look_at_everything().await?;
+    let mut full_look = tokio::time::interval(FULL_LOOK);
+    full_look.reset();
+    loop {
+        dispatcher.fill().await?;
+        let nap = dispatcher.nap();
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(()),
+            () = term.wakes.wait() => {}
+            () = tokio::time::sleep(nap) => {}
+            _ = full_look.tick() => {
+                relay::relay(&mut dispatcher).await?;
+                dispatcher.look_at_everything().await?;
+            }
+        }
+        dispatcher.take_in(term.wakes.take()).await?;
+    }
+}
+
+impl Dispatcher {
+    pub(super) fn term(&self) -> &Arc<Term> {
+        &self.term
+    }
+
+    async fn take_in(&mut self, woken: Woken) -> Result<(), Error> {
+        if woken.outbox {
+            relay::relay(self).await?;
+        }
+        for job in woken.jobs {
+            let seen = self.term.context.store.open_types_of(job).await?;
+            self.open.retain(|(known, _, _), _| *known != job);
+            self.note(seen).await?;
+        }
+        Ok(())
+    }
+
+    async fn look_at_everything(&mut self) -> Result<(), Error> {
+        let seen = self.term.context.store.open_types().await?;
+        self.open.clear();
+        self.note(seen).await
+    }
+
+    async fn note(&mut self, seen: Vec<OpenType>) -> Result<(), Error> {
+        for view in seen {
+            let Some(key) = self.term.key(&view.namespace, &view.queue, &view.kind) else { continue };
+            let key = self.ready(key).await?;
+            self.open.insert((view.job_id, view.layer_id, view.kind.clone()), Open { view, key });
+        }
+        Ok(())
+    }
+
+    /// The type, made ready in Redis and followed by the collector.
+    pub(super) async fn ready(&mut self, key: TypeKey) -> Result<Arc<TypeKey>, Error> {
+        if let Some(known) = self.keys.get(&key) {
+            return Ok(known.clone());
+        }
+        self.term.context.queue.prepare(&key, &self.term.meta(), self.term.owner).await?;
+        Ok(self.know(key))
+    }
+
+    /// Notes a type that is ready in Redis.
+    pub(super) fn know(&mut self, key: TypeKey) -> Arc<TypeKey> {
+        self.term.followed.send_if_modified(|followed| followed.insert(key.clone()));
+        let shared = Arc::new(key.clone());
+        self.keys.insert(key, shared.clone());
+        shared
+    }
+
+    /// Dispatches until every window is full or nothing is left.
+    async fn fill(&mut self) -> Result<(), Error> {
+        loop {
+            let wants = self.wants();
+            if wants.is_empty() {
+                return Ok(());
+            }
+            let began = tokio::time::Instant::now();
+            let done = self.term.context.store.dispatch(self.term.epoch, &wants).await?;
+            metrics::histogram!("igor_store_seconds", "transaction" => "dispatch").record(began.elapsed());
+            for filled in &done.filled {
+                self.progress(filled, &wants);
+            }
+            if done.tasks.is_empty() {
+                return Ok(());
+            }
+            relay::push(self, done.tasks).await?;
+        }
+    }
+
+    fn progress(&mut self, filled: &Filled, wants: &[Want]) {
+        let Some(want) = wants.iter().find(|want| want.layer_id == filled.layer_id && want.kind == filled.kind) else { return };
+        let place = (want.job_id, want.layer_id, want.kind.clone());
+        let Some(open) = self.open.get_mut(&place) else { return };
+        (open.view.next_ordinal, open.view.end, open.view.due_ms) = (filled.next_ordinal, filled.end, filled.due_ms);
+        let limited = open.view.layer_limit.is_some() || open.view.job_limit.is_some();
+        if filled.blocked && !limited || !limited && open.view.next_ordinal >= open.view.end && open.view.due_ms.is_none() {
+            self.open.remove(&place);
+        }
+    }
+
+    /// Who gets how much of the room in each window: high lanes first, layers take turns, limits hold.
+    fn wants(&mut self) -> Vec<Want> {
+        let now = now_ms();
+        let mut hungry: Vec<&Open> = self.open.values().filter(|open| open.is_hungry(now)).collect();
+        if hungry.is_empty() {
+            return Vec::new();
+        }
+        self.turn = (self.turn + 1) % hungry.len();
+        hungry.rotate_left(self.turn);
+        hungry.sort_by_key(|open| open.view.lane);
+        let mut shares = Shares::new(&self.term, &hungry);
+        hungry.into_iter().filter_map(|open| shares.take(open)).collect()
+    }
+
+    fn nap(&self) -> Duration {
+        let now = now_ms();
+        let due = self.open.values().filter_map(|open| open.view.due_ms).min();
+        due.map_or(FULL_LOOK, |due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)).clamp(SHORTEST_NAP, FULL_LOOK))
+    }
+}
+
+/// The room that is left while it is shared out.
+struct Shares<'a> {
+    term: &'a Term,
+    /// By type: the room, and how many layers still want some.
+    types: HashMap<Arc<TypeKey>, (usize, usize)>,
+    jobs: HashMap<Uuid, usize>,
+    layers: HashMap<Uuid, usize>,
+    chunk: usize,
+}
+
+impl<'a> Shares<'a> {
+    fn new(term: &'a Term, hungry: &[&Open]) -> Self {
+        let mut types: HashMap<Arc<TypeKey>, (usize, usize)> = HashMap::new();
+        for open in hungry {
+            let room = || (term.types.window(&open.key).saturating_sub(term.in_flight.of_type(&open.key)), 0);
+            types.entry(open.key.clone()).or_insert_with(room).1 += 1;
+        }
+        Self { term, types, jobs: HashMap::new(), layers: HashMap::new(), chunk: CHUNK }
+    }
+
+    fn take(&mut self, open: &Open) -> Option<Want> {
+        let view = &open.view;
+        let (room, sharers) = self.types.get_mut(&open.key)?;
+        let fair = room.div_ceil(*sharers);
+        *sharers -= 1;
+        let job = self.jobs.entry(view.job_id).or_insert_with(|| left(view.job_limit, self.term.in_flight.of_job(view.job_id)));
+        let layer = self.layers.entry(view.layer_id).or_insert_with(|| left(view.layer_limit, self.term.in_flight.of_layer(view.layer_id)));
+        let share = fair.min(*job).min(*layer).min(self.chunk);
+        if share == 0 {
+            return None;
+        }
+        *room -= share;
+        (*job, *layer) = (*job - share, *layer - share);
+        self.chunk -= share;
+        let room = u32::try_from(share).unwrap_or(u32::MAX);
+        Some(Want { layer_id: view.layer_id, job_id: view.job_id, kind: view.kind.clone(), room })
+    }
+}
+
+fn left(limit: Option<u32>, in_flight: usize) -> usize {
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(in_flight))
+}
+
+/// Unix milliseconds by this machine's clock.
+pub(super) fn now_ms() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

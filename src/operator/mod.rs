@@ -1,0 +1,182 @@
+//! The operator: the only place where Kubernetes, the ledger and the queue meet.
+//!
+//! One process leads at a time. A term of leadership is a handful of loops over shared state (`term`): the controller (`reconcile`)
+//! turns wishes into plans and facts into status; the dispatcher hands tasks out; the collector brings results in; the sweeper looks
+//! for what nobody reports. Each loop is supervised: it fails, backs off and begins again without the others.
+
+mod collector;
+mod context;
+mod controller;
+mod dispatcher;
+mod error;
+mod health;
+mod in_flight;
+mod leader;
+mod pokes;
+mod rebuild;
+mod reconcile;
+mod relay;
+mod supervise;
+mod sweeper;
+mod term;
+mod types;
+mod wakes;
+mod writes;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::Client;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use tokio_util::sync::CancellationToken;
+
+pub use self::error::Error;
+use self::context::Context;
+use self::health::Readiness;
+use self::supervise::supervise;
+use self::term::Term;
+use crate::crd::IgorJob;
+use crate::{config, queue, store, telemetry};
+
+/// An `IgorJob` as the cache has it: one that does not parse is an object too.
+type Job = DeserializeGuard<IgorJob>;
+
+/// How long the loops of a term get to end.
+const TERM_GRACE: Duration = Duration::from_secs(8);
+
+/// Runs an operator until SIGTERM or SIGINT.
+pub async fn run(config: config::Operator) -> Result<(), Error> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    let readiness = Readiness::default();
+    let metrics = telemetry::metrics().map_err(|source| Error::Metrics { source })?;
+    let health = tokio::spawn(health::serve(config.metrics_addr, readiness.clone(), metrics, stop.clone()));
+    let Some(context) = connect(config, &stop).await? else { return Ok(()) };
+    readiness.set(true);
+    let lease = context.config.lease.clone();
+    let (client, identity) = (context.client.clone(), identity());
+    tracing::info!(%identity, lease = %lease.name, "ready");
+    let led = leader::lead(client, &lease, &identity, &stop, |over| lead(context.clone(), over)).await;
+    stop.cancel();
+    health.await.map_err(|source| Error::Panicked { source })??;
+    led
+}
+
+async fn stop_on_signal(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::error!("signals cannot be handled");
+        return;
+    };
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("told to stop");
+    stop.cancel();
+}
+
+/// The pod's name, or the host's; with random bits, for two processes on one machine.
+fn identity() -> String {
+    let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "igor".to_owned());
+    format!("{host}-{:08x}", rand::random::<u32>())
+}
+
+/// Reaches the stores and checks whose they are; what is away is waited for. `None` when told to stop meanwhile.
+async fn connect(config: config::Operator, stop: &CancellationToken) -> Result<Option<Arc<Context>>, Error> {
+    let mut pause = Duration::from_millis(200);
+    loop {
+        match try_connect(&config).await {
+            Ok(context) => return Ok(Some(Arc::new(context))),
+            Err(error) if !error.is_transient() => return Err(error),
+            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet"),
+        }
+        tokio::select! {
+            () = stop.cancelled() => return Ok(None),
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(Duration::from_secs(5)),
+        }
+    }
+}
+
+async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
+    let mut settings = kube::Config::infer().await.map_err(|source| Error::Kubeconfig { source: Box::new(source) })?;
+    // The reconcile has a backoff of its own, and a status that nobody needs any more is not tried fifteen times.
+    settings.default_retry = false;
+    settings.read_timeout = None;
+    let client = Client::try_from(settings).map_err(|source| Error::Kube { act: "make a client", source })?;
+    let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
+    let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
+    ledger.ensure_partitions().await?;
+    let cluster = match &config.cluster_id {
+        Some(id) => id.clone(),
+        None => cluster_id(&client).await?,
+    };
+    let install = ledger.install(&cluster, config.adopt).await?.to_string();
+    match queue.install().await? {
+        Some(owner) if owner != install && !config.adopt => return Err(Error::OtherInstall { owner, ours: install }),
+        Some(owner) if owner == install => {}
+        _ => queue.set_install(&install).await?,
+    }
+    if let Some(policy) = queue.eviction_policy().await?.filter(|policy| policy != "noeviction") {
+        tracing::warn!(%policy, "Redis may evict keys: set maxmemory-policy to noeviction");
+    }
+    Ok(Context::new(client, ledger, queue, config.clone(), &identity()))
+}
+
+/// The uid of namespace kube-system is what makes a cluster itself.
+async fn cluster_id(client: &Client) -> Result<String, Error> {
+    let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(client.clone());
+    let found = namespaces.get_metadata("kube-system").await.map_err(|source| Error::Kube { act: "read namespace kube-system", source })?;
+    Ok(found.metadata.uid.unwrap_or_default())
+}
+
+/// One term: a new epoch, then the loops, until leadership is over.
+async fn lead(context: Arc<Context>, over: CancellationToken) {
+    let epoch = match context.store.bump_epoch().await {
+        Ok(epoch) => epoch,
+        Err(error) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "cannot begin a term");
+            return;
+        }
+    };
+    tracing::info!(epoch = epoch.number(), "leading");
+    let scopes = controller::scopes(&context.config.watch.namespaces);
+    let mut poker = pokes::Poker::default();
+    let pokes: Vec<_> = scopes.into_iter().map(|scope| (poker.stream(scope.as_deref()), scope)).collect();
+    let term = Arc::new(Term::new(context, epoch, over.clone(), poker));
+    let loops = run_loops(&term, pokes);
+    tokio::select! {
+        () = loops => {}
+        () = async { over.cancelled().await; tokio::time::sleep(TERM_GRACE).await } => tracing::warn!("a loop did not end in time"),
+    }
+    tracing::info!(epoch = epoch.number(), "no longer leading");
+}
+
+async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>) {
+    let stop = || term.stop.clone();
+    let (tell, deleted) = tokio::sync::mpsc::unbounded_channel();
+    let deleted: controller::Deleted = Arc::new(tokio::sync::Mutex::new(deleted));
+    let (watched, controllers): (Vec<_>, Vec<_>) =
+        pokes.into_iter().map(|(pokes, scope)| controller::build(term, scope, pokes, tell.clone())).unzip();
+    tokio::join!(
+        futures::future::join_all(controllers),
+        supervise("dispatcher", stop(), || dispatcher::run(term.clone())),
+        supervise("collector", stop(), || collector::run(term.clone())),
+        supervise("leases", stop(), || sweeper::leases(term.clone())),
+        supervise("survey", stop(), || sweeper::survey(term.clone())),
+        supervise("gone", stop(), || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("partitions", stop(), || partitions(term.clone())),
+    );
+}
+
+/// Days ahead of time, daily.
+async fn partitions(term: Arc<Term>) -> Result<(), Error> {
+    let mut ticks = tokio::time::interval(Duration::from_secs(6 * 3600));
+    loop {
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => term.context.store.ensure_partitions().await?,
+        }
+    }
+}

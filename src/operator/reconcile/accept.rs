@@ -1,0 +1,85 @@
+//! Stage 3: the plan goes into the ledger, once.
+
+use super::observe::Observed;
+use super::resolve::{Refusal, Resolution};
+use crate::core::command::parse_level;
+use crate::core::plan::{Plan, Reason};
+use crate::crd;
+use crate::operator::Error;
+use crate::operator::term::Term;
+use crate::store::{self, Identity, Sighting, Source};
+use kube::ResourceExt;
+use uuid::Uuid;
+
+/// Where the job stands with the ledger.
+pub(super) struct Acceptance {
+    /// The accepted job, also when an edit of it was refused.
+    pub(super) job_id: Option<Uuid>,
+    /// What is wrong with the spec as it is now.
+    pub(super) refusal: Option<Refusal>,
+}
+
+/// Writes the plan, or finds that it is there.
+pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolution) -> Result<Acceptance, Error> {
+    let known = observed.known.as_ref().map(|known| known.job_id);
+    if let Some(job_id) = known {
+        term.know(job_id, &observed.namespace, &observed.name);
+    }
+    match resolution {
+        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None }),
+        Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal) }),
+        Resolution::Plan(plan, version) => write(term, observed, &plan, version).await,
+    }
+}
+
+async fn write(term: &Term, observed: &Observed, plan: &Plan, version: u64) -> Result<Acceptance, Error> {
+    let identity = Identity {
+        uid: observed.uid.clone(),
+        namespace: observed.namespace.clone(),
+        name: observed.name.clone(),
+        created_ms: observed.created_ms,
+        generation: observed.generation,
+        origin: "kubectl".to_owned(),
+        levels: levels(observed, version),
+        restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(accepted_before),
+    };
+    let accepted = match term.context.store.accept(term.epoch, &identity, plan).await {
+        Ok(accepted) => accepted,
+        Err(error @ store::Error::HistoryArchived { .. }) => {
+            let refusal = Refusal::new(Reason::HistoryArchived, error.to_string());
+            return Ok(Acceptance { job_id: None, refusal: Some(refusal) });
+        }
+        Err(error) => return Err(error.into()),
+    };
+    term.know(accepted.job_id, &observed.namespace, &observed.name);
+    term.announce(&accepted.change);
+    term.wakes.jobs([accepted.job_id]);
+    let refusal = (!accepted.differs.is_empty()).then(|| {
+        let message = format!(
+            "the accepted plan runs on; what differs: {}. Tasks and layers that are accepted do not change: put them back as they were",
+            accepted.differs.join(", ")
+        );
+        Refusal::new(Reason::ImmutablePlan, message)
+    });
+    Ok(Acceptance { job_id: Some(accepted.job_id), refusal })
+}
+
+/// A status that says accepted, in an object that the ledger does not know: the ledger is younger than the object.
+fn accepted_before(status: &crd::IgorJobStatus) -> bool {
+    status.conditions.iter().any(|condition| condition.type_ == "Accepted" && condition.status == crd::ConditionStatus::True)
+}
+
+/// The pause levels that the object shows.
+pub(super) fn levels(observed: &Observed, version: u64) -> Vec<Sighting> {
+    let spec = &observed.object.spec;
+    let sighting = |layer: Option<&str>, source, paused| Sighting { layer: layer.map(str::to_owned), source, paused, version };
+    let mut levels = vec![sighting(None, Source::Spec, Some(spec.paused))];
+    match observed.object.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
+        None => levels.push(sighting(None, Source::Annotation, None)),
+        Some(Some(paused)) => levels.push(sighting(None, Source::Annotation, Some(paused))),
+        // Neither true nor false: as if it had not been touched.
+        Some(None) => {}
+    }
+    levels.extend(spec.layers.iter().map(|layer| sighting(Some(&layer.name), Source::Spec, Some(layer.paused))));
+    levels
+}

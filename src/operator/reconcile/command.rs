@@ -1,0 +1,210 @@
+//! Stage 4: what people ask for. Pause levels, the deadline, and one-shot commands by annotation.
+//!
+//! A one-shot is stamped with an id, applied by the ledger once, acknowledged in the status, and removed; each step may be repeated.
+
+use json_patch::jsonptr::PointerBuf;
+use json_patch::{Patch as JsonPatch, PatchOperation, RemoveOperation, TestOperation};
+use kube::ResourceExt;
+use kube::api::{Api, Patch, PatchParams};
+use kube::runtime::events::EventType;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::accept::{Acceptance, levels};
+use super::observe::Observed;
+use super::tell;
+use crate::core::command::{OneShot, Selector, Token, Verb, parse_level};
+use crate::core::id;
+use crate::crd::{self, IgorJob};
+use crate::operator::Error;
+use crate::operator::dispatcher::now_ms;
+use crate::operator::term::Term;
+use crate::store::{Command, Done};
+
+/// The one-shot annotations of a job, and what this version can do of them.
+const ONE_SHOTS: [(&str, Option<Verb>); 5] = [
+    ("igor/kill", Some(Verb::Kill)),
+    ("igor/skip", None),
+    (crd::ANNOTATION_RETRY, Some(Verb::Retry)),
+    ("igor/pause-tasks", None),
+    ("igor/unpause-tasks", None),
+];
+
+/// Commands that the ledger has applied: to be acknowledged, then removed.
+#[derive(Debug, Default)]
+pub(super) struct Handled {
+    pub(super) commands: Vec<Acknowledged>,
+}
+
+/// One of them.
+#[derive(Debug)]
+pub(super) struct Acknowledged {
+    pub(super) verb: Verb,
+    pub(super) token: String,
+    /// The annotation and its value, unless it is the user's to keep.
+    remove: Option<(&'static str, String)>,
+}
+
+/// Does what is asked for and not done yet.
+pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
+    warn_of_odd_level(term, observed).await;
+    let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
+    let paused = term.context.store.observe(Some(term.epoch), job_id, &levels(observed, observed.version)).await?;
+    if !paused.moved.is_empty() {
+        for (layer, is_paused) in &paused.moved {
+            let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
+            let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
+            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}")).await;
+        }
+        after(term, job_id, &paused.change);
+    }
+    keep_deadline(term, observed, job_id).await?;
+    let mut handled = Handled::default();
+    for (annotation, verb) in ONE_SHOTS {
+        if let Some(value) = observed.object.annotations().get(annotation) {
+            handled.commands.extend(one_shot(term, observed, job_id, (annotation, verb), value).await?);
+        }
+    }
+    Ok(handled)
+}
+
+fn after(term: &Term, job_id: Uuid, change: &crate::store::JobChange) {
+    term.announce(change);
+    term.wakes.outbox();
+    term.wakes.jobs([job_id]);
+}
+
+async fn warn_of_odd_level(term: &Term, observed: &Observed) {
+    match observed.object.annotations().get(crd::ANNOTATION_PAUSE) {
+        Some(value) if parse_level(value).is_none() => {
+            let note = format!("{}: {value:?} is neither true nor false; nothing was paused", crd::ANNOTATION_PAUSE);
+            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note).await;
+        }
+        _ => {}
+    }
+}
+
+/// Kills a job whose time is over.
+async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result<(), Error> {
+    let due = observed.known.as_ref().filter(|known| !known.job.finished).and_then(|known| known.deadline_ms);
+    if due.is_none_or(|due| due > now_ms()) {
+        return Ok(());
+    }
+    let command = Command {
+        id: id::command(observed.created_ms, &observed.uid, "job", "deadline", &due.unwrap_or(0).to_string()),
+        job_id,
+        actor: "igor-operator".to_owned(),
+        reason: Some("DeadlineExceeded".to_owned()),
+    };
+    let done = term.context.store.kill_job(Some(term.epoch), &command).await?;
+    let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
+    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note).await;
+    after(term, job_id, &done.change);
+    Ok(())
+}
+
+async fn one_shot(
+    term: &Term,
+    observed: &Observed,
+    job_id: Uuid,
+    (annotation, verb): (&'static str, Option<Verb>),
+    value: &str,
+) -> Result<Option<Acknowledged>, Error> {
+    let shot = OneShot::parse(value);
+    let selector = match (verb, Selector::parse(&shot.selector)) {
+        (None, _) => Err(format!("this version knows no {annotation} on a job")),
+        (Some(_), Err(unknown)) => Err(format!("{annotation}: {unknown}")),
+        (Some(verb), Ok(selector)) => Ok((verb, selector)),
+    };
+    let (verb, selector) = match selector {
+        Ok(known) => known,
+        Err(note) => {
+            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note).await;
+            remove(term, observed, annotation, value).await?;
+            return Ok(None);
+        }
+    };
+    let (token, remove) = match shot.token.clone() {
+        Token::Unstamped => {
+            stamp(term, observed, annotation, &shot).await?;
+            return Ok(None);
+        }
+        Token::Stamped(token) => (token, Some((annotation, value.to_owned()))),
+        Token::Own(token) => (token, None),
+    };
+    if is_acknowledged(observed, verb, &token) {
+        return Ok(remove.is_some().then_some(Acknowledged { verb, token, remove }));
+    }
+    let done = apply(term, observed, job_id, (verb, selector), &token).await?;
+    let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
+    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note).await;
+    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" }).increment(1);
+    after(term, job_id, &done.change);
+    Ok(Some(Acknowledged { verb, token, remove }))
+}
+
+fn is_acknowledged(observed: &Observed, verb: Verb, token: &str) -> bool {
+    let handled = observed.object.status.as_ref().map(|status| &status.last_handled);
+    handled.and_then(|handled| handled.get(verb.as_str())).is_some_and(|known| known == token)
+}
+
+async fn apply(term: &Term, observed: &Observed, job_id: Uuid, (verb, _selector): (Verb, Selector), token: &str) -> Result<Done, Error> {
+    let command = Command {
+        id: id::command(observed.created_ms, &observed.uid, "job", verb.as_str(), token),
+        job_id,
+        actor: "annotation".to_owned(),
+        reason: observed.object.annotations().get(crd::ANNOTATION_REASON).cloned(),
+    };
+    Ok(match verb {
+        // The tasks' reason is `Killed`, whatever words the person gave.
+        Verb::Kill => term.context.store.kill_job(Some(term.epoch), &Command { reason: None, ..command }).await?,
+        // On a whole job `true` and `failed` say the same of retry.
+        _ => term.context.store.retry_failed(Some(term.epoch), &command).await?,
+    })
+}
+
+/// Gives a command its id. The change comes back by the watch, and is handled then.
+async fn stamp(term: &Term, observed: &Observed, annotation: &str, shot: &OneShot) -> Result<(), Error> {
+    let stamp = Uuid::from_u128(rand::random()).simple().to_string();
+    let patch = json!({"metadata": {
+        "resourceVersion": observed.object.resource_version(),
+        "annotations": {annotation: shot.stamped(&stamp)},
+    }});
+    patch_job(term, observed, &Patch::Merge(&patch)).await
+}
+
+/// Takes the annotation away, unless it has changed meanwhile: then it is a newer command.
+async fn remove(term: &Term, observed: &Observed, annotation: &str, value: &str) -> Result<(), Error> {
+    let path = PointerBuf::from_tokens(["metadata", "annotations", annotation]);
+    let patch = JsonPatch(vec![
+        PatchOperation::Test(TestOperation { path: path.clone(), value: value.into() }),
+        PatchOperation::Remove(RemoveOperation { path }),
+    ]);
+    match patch_job(term, observed, &Patch::<()>::Json(patch)).await {
+        Err(Error::Kube { source: kube::Error::Api(status), .. }) if matches!(status.code, 404 | 409 | 422) => Ok(()),
+        done => done,
+    }
+}
+
+async fn patch_job<Body>(term: &Term, observed: &Observed, patch: &Patch<Body>) -> Result<(), Error>
+where
+    Body: serde::Serialize + std::fmt::Debug,
+{
+    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "patch").increment(1);
+    let patched = api.patch_metadata(&observed.name, &PatchParams::default(), patch).await;
+    patched.map(drop).map_err(|source| Error::Kube { act: "patch the job's annotations", source })
+}
+
+/// Removes the annotations of commands that the status acknowledges by now.
+pub(super) async fn clear(term: &Term, observed: &Observed, handled: Handled) -> Result<(), Error> {
+    for command in handled.commands {
+        if let Some((annotation, value)) = command.remove {
+            remove(term, observed, annotation, &value).await?;
+            if let Some(reason) = observed.object.annotations().get(crd::ANNOTATION_REASON) {
+                remove(term, observed, crd::ANNOTATION_REASON, reason).await?;
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,61 @@
+//! A job's reconcile, stage by stage: observe, resolve, accept, command, publish; one file each.
+//!
+//! Level-based and idempotent: it may run at any time and end anywhere. It dispatches nothing and takes no results.
+
+mod accept;
+mod command;
+mod observe;
+mod publish;
+mod resolve;
+mod tell;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::controller::Action;
+
+use self::observe::Seen;
+use super::term::Term;
+use super::{Error, Job};
+
+/// Brings what is wished for into the ledger, and what the ledger says into the status.
+pub(super) async fn reconcile(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
+    let uid = object.uid().unwrap_or_default();
+    let done = stages(&object, &term).await;
+    match &done {
+        Ok(_) => term.context.remember(&uid, |memory| memory.failures = 0),
+        Err(error) if error.is_fenced() || error.is_conflict() => {}
+        Err(error) if term.context.memory(&uid).failures + 1 >= Backoff::STALLED => publish::stalled(&term, &object, error).await,
+        Err(_) => {}
+    }
+    done
+}
+
+async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
+    let observed = match observe::observe(term, object).await? {
+        Seen::Present(observed) => observed,
+        Seen::Stale => return Ok(Action::requeue(observe::LOOK_AGAIN)),
+        Seen::Leaving => return Ok(Action::await_change()),
+    };
+    let resolution = resolve::resolve(term, &observed).await?;
+    let acceptance = accept::accept(term, &observed, resolution).await?;
+    let handled = command::command(term, &observed, &acceptance).await?;
+    let action = publish::publish(term, &observed, &acceptance, &handled).await?;
+    command::clear(term, &observed, handled).await?;
+    Ok(action)
+}
+
+/// How long to wait after failures in a row.
+pub(super) struct Backoff;
+
+impl Backoff {
+    /// Failures in a row after which the status says so.
+    const STALLED: u32 = 3;
+
+    /// 1 s doubling to 5 min, 50-100 % of it.
+    pub(super) fn after(failures: u32) -> Duration {
+        let backoff = crate::core::retry::Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(300) };
+        backoff.delay(failures, rand::random())
+    }
+}

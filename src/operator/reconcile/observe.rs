@@ -1,0 +1,76 @@
+//! Stage 1: what is there. The object as the cache has it, and the job as the ledger has it.
+
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::runtime::events::EventType;
+
+use super::tell;
+use crate::crd::IgorJob;
+use crate::operator::term::Term;
+use crate::operator::{Error, Job};
+use crate::store::Snapshot;
+
+/// How soon a stale cache is looked at again.
+pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// How long the cache may lag behind our own writes before it is believed again.
+const STALE_FOR: Duration = Duration::from_secs(5);
+
+/// What a reconcile starts from.
+pub(super) struct Observed {
+    /// The object, without its inline tasks.
+    pub(super) object: IgorJob,
+    pub(super) uid: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    /// Its creation, unix milliseconds.
+    pub(super) created_ms: i64,
+    pub(super) generation: i64,
+    /// Its resourceVersion as a number.
+    pub(super) version: u64,
+    /// The job in the ledger, if it is known there.
+    pub(super) known: Option<Snapshot>,
+}
+
+/// What the cache shows.
+pub(super) enum Seen {
+    /// A job to work on.
+    Present(Box<Observed>),
+    /// An older state than the one we wrote.
+    Stale,
+    /// Somebody deletes it, or it cannot be read.
+    Leaving,
+}
+
+/// Looks at the object and the ledger.
+pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
+    let object = match &job.0 {
+        Ok(object) => object.clone(),
+        Err(invalid) => {
+            let text = format!("this version of igor cannot read the object: {}", invalid.error);
+            tell::once(term, job, EventType::Warning, "Unreadable", &text).await;
+            return Ok(Seen::Leaving);
+        }
+    };
+    let uid = object.uid().unwrap_or_default();
+    let version = version(&object);
+    if object.metadata.deletion_timestamp.is_some() {
+        return Ok(Seen::Leaving);
+    }
+    if term.context.memory(&uid).version.is_some_and(|(ours, at)| ours > version && at.elapsed() < STALE_FOR) {
+        return Ok(Seen::Stale);
+    }
+    let created_ms = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
+    let known = match term.context.store.job_by_uid(created_ms, &uid).await? {
+        Some(job_id) => Some(term.context.store.snapshot(job_id).await?),
+        None => None,
+    };
+    let namespace = object.namespace().unwrap_or_default();
+    let generation = object.metadata.generation.unwrap_or(0);
+    Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, version, known, object })))
+}
+
+/// The resourceVersion as a number; the API promises that it is one and rises.
+pub(super) fn version(object: &IgorJob) -> u64 {
+    object.resource_version().and_then(|version| version.parse().ok()).unwrap_or(0)
+}

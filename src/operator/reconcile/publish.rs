@@ -1,0 +1,263 @@
+//! Stage 5: what people see. Facts of the ledger and the queue as status, Events of what moved, and the end of the object's time.
+//!
+//! A status is written whole, by server-side apply, and only when it says something new: phases and conditions at once (a job
+//! younger than a quarter second waits for its first), counters every five seconds at most.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::ResourceExt;
+use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::accept::Acceptance;
+use super::command::Handled;
+use super::observe::{Observed, version};
+use super::tell;
+use crate::core::job::Facts;
+use crate::core::plan::Reason;
+use crate::core::wait::waits;
+use crate::crd::{self, IgorJob, IgorJobStatus, JobPhase};
+use crate::operator::dispatcher::now_ms;
+use crate::operator::term::Term;
+use crate::operator::{Error, Job};
+use crate::store::Snapshot;
+
+/// A job that ends sooner needs one status only.
+const FIRST_STATUS: Duration = Duration::from_millis(250);
+/// Between two writes that only count.
+const COUNTERS: Duration = Duration::from_secs(5);
+/// Active jobs are looked at so often, whatever happens; ended ones more rarely.
+const ACTIVE: Duration = Duration::from_secs(300);
+const ENDED: Duration = Duration::from_secs(3600);
+/// A ConfigMap that is missing is looked for so often.
+const MISSING_LIST: Duration = Duration::from_secs(15);
+
+/// Writes the status when it is due, and says when to look again.
+pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: &Handled) -> Result<Action, Error> {
+    let snapshot = match acceptance.job_id {
+        Some(job_id) => Some(term.context.store.snapshot(job_id).await?),
+        None => None,
+    };
+    let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
+    let status = status(term, observed, acceptance, handled, snapshot.as_ref(), previous.as_ref());
+    if let Some(wait) = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status) {
+        return Ok(Action::requeue(wait));
+    }
+    if previous.as_ref() != Some(&status) {
+        write(term, observed, &status).await?;
+        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await;
+    }
+    if let Some(snapshot) = &snapshot
+        && let Some(wait) = expire(term, observed, snapshot).await?
+    {
+        return Ok(Action::requeue(wait));
+    }
+    Ok(next_look(acceptance, snapshot.as_ref()))
+}
+
+fn status(
+    term: &Term,
+    observed: &Observed,
+    acceptance: &Acceptance,
+    handled: &Handled,
+    snapshot: Option<&Snapshot>,
+    previous: Option<&IgorJobStatus>,
+) -> IgorJobStatus {
+    let facts = snapshot.map(|snapshot| facts(term, snapshot));
+    let refusal = acceptance.refusal.as_ref().map(|refusal| (refusal.reason, refusal.message.as_str()));
+    let mut status = crd::status::job_status(facts.as_ref(), refusal, previous, observed.generation, now_ms());
+    for command in &handled.commands {
+        status.last_handled.insert(command.verb.as_str().to_owned(), command.token.clone());
+    }
+    status
+}
+
+/// The job with all that it waits for: the ledger's standstills, and what the queue knows of workers.
+fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
+    let mut standstills = snapshot.standstills.clone();
+    for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
+        for (key, tasks) in term.in_flight.types_of(of_layer.layer_id) {
+            if term.types.is_unserved(&key) {
+                let tasks = u32::try_from(tasks).unwrap_or(u32::MAX);
+                standstills.entry(layer.name.clone()).or_default().unserved.insert(key.kind.clone(), tasks);
+            }
+        }
+    }
+    Facts {
+        waits: waits(&snapshot.job, &standstills),
+        job: snapshot.job.clone(),
+        reason: snapshot.reason.clone(),
+        started_ms: snapshot.started_ms,
+        finished_ms: snapshot.finished_ms,
+    }
+}
+
+/// How long to hold a status back, if at all.
+fn not_yet(
+    term: &Term,
+    observed: &Observed,
+    snapshot: Option<&Snapshot>,
+    previous: Option<&IgorJobStatus>,
+    status: &IgorJobStatus,
+) -> Option<Duration> {
+    let finished = snapshot.is_some_and(|snapshot| snapshot.job.finished);
+    let Some(previous) = previous else {
+        let age = u64::try_from(now_ms() - observed.created_ms).unwrap_or(0);
+        // The API server's times are whole seconds: the moment of the first look counts instead.
+        let seen = term.context.first_seen(&observed.uid).elapsed();
+        let age = Duration::from_millis(age).min(seen);
+        return (!finished && age < FIRST_STATUS).then(|| FIRST_STATUS - age);
+    };
+    if previous == status || !only_counts(previous, status) {
+        return None;
+    }
+    let since = term.context.memory(&observed.uid).written.map(|(_, at)| at.elapsed());
+    since.filter(|since| *since < COUNTERS).map(|since| COUNTERS - since)
+}
+
+/// Whether nothing but numbers tells two statuses apart.
+fn only_counts(previous: &IgorJobStatus, status: &IgorJobStatus) -> bool {
+    let phases = |status: &IgorJobStatus| status.layers.iter().map(|layer| layer.phase).collect::<Vec<_>>();
+    let conditions = |status: &IgorJobStatus| {
+        status.conditions.iter().map(|condition| (condition.type_.clone(), condition.status, condition.reason.clone())).collect::<Vec<_>>()
+    };
+    previous.phase == status.phase
+        && previous.observed_generation == status.observed_generation
+        && previous.last_handled == status.last_handled
+        && previous.finished_at == status.finished_at
+        && phases(previous) == phases(status)
+        && conditions(previous) == conditions(status)
+}
+
+async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Result<(), Error> {
+    term.context.writes.turn().await;
+    let patch = json!({
+        "apiVersion": api_version(),
+        "kind": "IgorJob",
+        "metadata": {"name": observed.name, "uid": observed.uid, "resourceVersion": observed.object.resource_version()},
+        "status": status,
+    });
+    let params = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
+    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
+    let written = api.patch_status(&observed.name, &params, &Patch::Apply(&patch)).await;
+    let written = written.map_err(|source| Error::Kube { act: "write the job's status", source })?;
+    tracing::debug!(job = %observed.name, namespace = %observed.namespace, phase = ?status.phase, progress = status.progress, "wrote status");
+    term.context.remember(&observed.uid, |memory| {
+        memory.written = Some((status.clone(), Instant::now()));
+        memory.version = Some((version(&written), Instant::now()));
+    });
+    Ok(())
+}
+
+/// Events of layers and of the job; of a refused spec once a generation.
+async fn tell_what_moved(
+    term: &Term,
+    observed: &Observed,
+    acceptance: &Acceptance,
+    previous: Option<&IgorJobStatus>,
+    status: &IgorJobStatus,
+) {
+    if let Some(refusal) = &acceptance.refusal {
+        tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message).await;
+        return;
+    }
+    let phases = |status: Option<&IgorJobStatus>| -> BTreeMap<String, String> {
+        let layers = status.map(|status| &status.layers).into_iter().flatten();
+        layers.map(|layer| (layer.name.clone(), format!("{:?}", layer.phase))).collect()
+    };
+    let before = phases(previous);
+    for (layer, phase) in phases(Some(status)) {
+        let known = before.get(&layer).map_or("Pending", String::as_str);
+        if known != phase && is_told(&phase) {
+            let type_ = if matches!(phase.as_str(), "Failing" | "Errored") { EventType::Warning } else { EventType::Normal };
+            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}")).await;
+        }
+    }
+    let progress = status.progress.as_deref().unwrap_or_default();
+    if previous.map(|previous| previous.phase) == Some(status.phase) {
+        return;
+    }
+    match status.phase {
+        Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress).await,
+        Some(JobPhase::Errored) => {
+            let note = status.why.as_deref().unwrap_or(progress);
+            tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note).await;
+        }
+        _ => {}
+    }
+}
+
+fn is_told(phase: &str) -> bool {
+    matches!(phase, "Running" | "Failing" | "Errored" | "Completed" | "Skipped")
+}
+
+/// Deletes the object of a job that ended long enough ago; else how long until then, if that is soon.
+async fn expire(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Option<Duration>, Error> {
+    let ttl = observed.object.spec.ttl_seconds_after_finished;
+    let (true, Some(ttl), Some(finished)) = (snapshot.job.finished, ttl, snapshot.finished_ms) else { return Ok(None) };
+    let left = finished + i64::from(ttl) * 1000 - now_ms();
+    if let Ok(left) = u64::try_from(left)
+        && left > 0
+    {
+        return Ok(Some(Duration::from_millis(left).min(ENDED)));
+    }
+    if !term.context.store.mark_expired(Some(term.epoch), snapshot.job_id).await? {
+        return Ok(None);
+    }
+    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
+    // Not the version: our own status write has moved it. The ledger refuses every later verb, so the uid is enough.
+    let params = DeleteParams::default().preconditions(Preconditions { uid: Some(observed.uid.clone()), resource_version: None });
+    match api.delete(&observed.name, &params).await {
+        Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
+        done => drop(done.map_err(|source| Error::Kube { act: "delete a job whose time is over", source })?),
+    }
+    tracing::info!(job = %observed.name, namespace = %observed.namespace, "deleted: its time to live is over");
+    term.forget(snapshot.job_id);
+    Ok(Some(ENDED))
+}
+
+fn next_look(acceptance: &Acceptance, snapshot: Option<&Snapshot>) -> Action {
+    let refusal = acceptance.refusal.as_ref().map(|refusal| refusal.reason);
+    if matches!(refusal, Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden)) {
+        return Action::requeue(MISSING_LIST);
+    }
+    let Some(snapshot) = snapshot else { return Action::await_change() };
+    let wait = if snapshot.job.finished { ENDED } else { ACTIVE };
+    // Not all at once after a restart.
+    let jittered = wait.mul_f64(0.8 + 0.2 * rand::random::<f64>());
+    let deadline = snapshot.deadline_ms.filter(|_| !snapshot.job.finished).map(|due| u64::try_from(due - now_ms()).unwrap_or(0));
+    Action::requeue(deadline.map_or(jittered, |left| jittered.min(Duration::from_millis(left + 1))))
+}
+
+/// Says in the status that igor itself cannot act; as good as it can.
+pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
+    let (Ok(job), Some(uid), Some(namespace)) = (&object.0, object.uid(), object.namespace()) else { return };
+    let before = job.status.clone().unwrap_or_default();
+    let status = crd::status::stalled(&before, error.stalled_reason(), &error.to_string(), job.metadata.generation.unwrap_or(0), now_ms());
+    if before == status {
+        return;
+    }
+    let patch = json!({
+        "apiVersion": api_version(),
+        "kind": "IgorJob",
+        "metadata": {"name": object.name_any(), "uid": uid},
+        "status": status,
+    });
+    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &namespace);
+    let params = PatchParams::apply(crd::FIELD_MANAGER).force();
+    if let Ok(written) = api.patch_status(&object.name_any(), &params, &Patch::Apply(&patch)).await {
+        term.context.remember(&uid, |memory| {
+            memory.written = None;
+            memory.version = Some((version(&written), Instant::now()));
+        });
+    }
+}
+
+fn api_version() -> String {
+    format!("{}/{}", crd::GROUP, crd::VERSION)
+}

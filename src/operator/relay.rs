@@ -1,0 +1,195 @@
+//! Carries what the ledger has committed into Redis: pushes, revokes, recalls, in the order of the outbox.
+//!
+//! Dispatch's own rows are pushed straight from memory; the table is read for revokes and recalls, and for what a crash left.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use uuid::Uuid;
+
+use super::Error;
+use super::dispatcher::Dispatcher;
+use super::in_flight::Flight;
+use super::term::Term;
+use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
+use crate::store::{Attempt, Change, Dispatched, OutboxRow, Recalled, Scope};
+
+/// Rows read at once.
+const PAGE: u32 = 1000;
+
+/// Pushes attempts that the ledger has just committed, and forgets their outbox rows.
+pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let mut seqs = Vec::with_capacity(tasks.len());
+    let mut groups: BTreeMap<(TypeKey, u8), Vec<Dispatched>> = BTreeMap::new();
+    for task in tasks {
+        seqs.push(task.seq);
+        // A queue that is no longer shared with the namespace: the task stays queued in the ledger, and the status says why.
+        let Some(key) = term.key(&task.namespace, &task.queue, &task.kind) else { continue };
+        groups.entry((key, task.lane)).or_default().push(task);
+    }
+    for ((key, lane), tasks) in groups {
+        let key = dispatcher.ready(key).await?;
+        admit(&term, &key, lane_of(lane), tasks).await?;
+    }
+    forget_rows(&term, seqs);
+    Ok(())
+}
+
+async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatched>) -> Result<(), Error> {
+    let entries: Vec<Entry> = tasks.iter().map(entry).collect();
+    let ids = term.context.queue.admit(key, lane, &entries, term.owner).await?;
+    for (task, entry) in tasks.into_iter().zip(ids) {
+        let flight = Flight { key: key.clone(), lane, entry, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
+        term.in_flight.insert(task.task_id, flight);
+    }
+    Ok(())
+}
+
+fn entry(task: &Dispatched) -> Entry {
+    let header = Header {
+        job: format!("{}/{}", task.namespace, task.job),
+        layer: task.layer.clone(),
+        name: task.name.clone(),
+        index: task.ix.unwrap_or(0),
+        timeout_ms: task.timeout_ms.unwrap_or(0),
+        deadline_ms: task.deadline_ms.unwrap_or(0),
+        retries_left: task.retries_left,
+        solo: task.solo,
+        ..Header::new(task.task_id, task.attempt)
+    };
+    Entry { header, args: task.args.to_vec() }
+}
+
+pub(super) fn lane_of(number: u8) -> Lane {
+    match number {
+        0 => Lane::High,
+        1 => Lane::Normal,
+        _ => Lane::Low,
+    }
+}
+
+/// Rows that are done are deleted beside the loop: should that fail, the next reading of the table finds them overtaken.
+fn forget_rows(term: &Arc<Term>, seqs: Vec<i64>) {
+    let term = term.clone();
+    tokio::spawn(async move {
+        if let Err(error) = term.context.store.outbox_delete(&seqs).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "outbox rows are left for later");
+        }
+    });
+}
+
+/// Does everything that the outbox holds.
+pub(super) async fn relay(dispatcher: &mut Dispatcher) -> Result<(), Error> {
+    let mut after = 0;
+    loop {
+        let rows = dispatcher.term().context.store.outbox_read(after, PAGE).await?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        after = last.seq;
+        let whole = rows.len() < PAGE as usize;
+        page(dispatcher, rows).await?;
+        if whole {
+            return Ok(());
+        }
+    }
+}
+
+/// What of a page is to be done next, of one kind, so that it can be done together.
+#[derive(Default)]
+struct Run {
+    pushes: Vec<Dispatched>,
+    revokes: Vec<Attempt>,
+}
+
+async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let mut run = Run::default();
+    let mut done = Vec::new();
+    for row in rows {
+        match row.change {
+            Change::Stale => done.push(row.seq),
+            Change::Enqueue(task) => {
+                finish_revokes(dispatcher, &mut run).await?;
+                let known = term.in_flight.get(task.task_id).is_some_and(|flight| flight.attempt == task.attempt);
+                if known { done.push(row.seq) } else { run.pushes.push(*task) }
+            }
+            Change::Revoke(attempt) => {
+                finish_pushes(dispatcher, &mut run).await?;
+                done.push(row.seq);
+                run.revokes.push(attempt);
+            }
+            Change::Recall(scope) => {
+                finish_pushes(dispatcher, &mut run).await?;
+                finish_revokes(dispatcher, &mut run).await?;
+                recall(&term, scope).await?;
+                done.push(row.seq);
+            }
+        }
+    }
+    finish_pushes(dispatcher, &mut run).await?;
+    finish_revokes(dispatcher, &mut run).await?;
+    if !done.is_empty() {
+        term.context.store.outbox_delete(&done).await?;
+    }
+    Ok(())
+}
+
+async fn finish_pushes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<(), Error> {
+    if run.pushes.is_empty() {
+        return Ok(());
+    }
+    push(dispatcher, std::mem::take(&mut run.pushes)).await
+}
+
+/// Deletes the entries, which ends the leases of who runs them, and tells the workers.
+async fn finish_revokes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let mut by_key: BTreeMap<TypeKey, Vec<(Uuid, u32)>> = BTreeMap::new();
+    for attempt in std::mem::take(&mut run.revokes) {
+        if let Some(key) = term.key(&attempt.namespace, &attempt.queue, &attempt.kind) {
+            by_key.entry(key).or_default().push((attempt.task_id, attempt.attempt));
+        }
+    }
+    for (key, attempts) in by_key {
+        let key = dispatcher.ready(key).await?;
+        revoke(&term, &key, &attempts).await?;
+    }
+    Ok(())
+}
+
+/// Takes attempts away from the queue and from their workers.
+pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)]) -> Result<(), Error> {
+    let flights: Vec<Flight> = attempts.iter().filter_map(|(task, attempt)| term.in_flight.remove(*task, *attempt)).collect();
+    let entries: Vec<EntryRef> = flights.iter().map(|flight| EntryRef { lane: flight.lane, id: flight.entry }).collect();
+    term.context.queue.remove(key, &entries, term.owner).await?;
+    term.context.queue.publish_kill(key, attempts).await?;
+    term.wakes.room();
+    Ok(())
+}
+
+/// Takes back what no worker has got: those tasks are pending again.
+async fn recall(term: &Term, scope: Scope) -> Result<(), Error> {
+    let flights = term.in_flight.matching(|task, flight| match scope {
+        Scope::Job(job) => flight.job == job,
+        Scope::Layer(layer) => flight.layer == layer,
+        Scope::Task(wanted) => task == wanted,
+    });
+    let mut lanes: BTreeMap<(Arc<TypeKey>, Lane), BTreeMap<EntryId, (Uuid, Flight)>> = BTreeMap::new();
+    for (task, flight) in flights {
+        lanes.entry((flight.key.clone(), flight.lane)).or_default().insert(flight.entry, (task, flight));
+    }
+    for ((key, lane), flights) in lanes {
+        let ids: Vec<EntryId> = flights.keys().copied().collect();
+        let taken = term.context.queue.recall(&key, lane, &ids, term.owner).await?;
+        let back: Vec<Recalled> = taken.iter().filter_map(|id| flights.get(id)).map(|(task, flight)| recalled(*task, flight)).collect();
+        for recalled in &back {
+            term.in_flight.remove(recalled.task_id, recalled.attempt);
+        }
+        term.context.store.recall_done(term.epoch, &back).await?;
+    }
+    Ok(())
+}
+
+fn recalled(task_id: Uuid, flight: &Flight) -> Recalled {
+    Recalled { job_id: flight.job, task_id, attempt: flight.attempt, kind: flight.key.kind.clone() }
+}

@@ -1,0 +1,94 @@
+//! A term of leadership: what its loops share, from taking the lease to losing it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use kube::runtime::reflector::ObjectRef;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use super::Job;
+use super::context::Context;
+use super::in_flight::InFlight;
+use super::pokes::{Moved, Poker};
+use super::types::Types;
+use super::wakes::Wakes;
+use crate::queue::{Meta, Owner, TypeKey};
+use crate::store::{Epoch, JobChange};
+
+/// What the loops of a term share.
+pub(super) struct Term {
+    pub(super) context: Arc<Context>,
+    pub(super) epoch: Epoch,
+    pub(super) owner: Owner,
+    /// Cancelled when the term is over.
+    pub(super) stop: CancellationToken,
+    pub(super) in_flight: InFlight,
+    pub(super) wakes: Wakes,
+    pub(super) types: Types,
+    /// The types whose results are read.
+    pub(super) followed: watch::Sender<BTreeSet<TypeKey>>,
+    poker: Poker,
+    jobs: Mutex<HashMap<Uuid, ObjectRef<Job>>>,
+}
+
+impl Term {
+    pub(super) fn new(context: Arc<Context>, epoch: Epoch, stop: CancellationToken, poker: Poker) -> Self {
+        Self {
+            context,
+            epoch,
+            owner: Owner(epoch.number()),
+            stop,
+            in_flight: InFlight::default(),
+            wakes: Wakes::default(),
+            types: Types::default(),
+            followed: watch::Sender::default(),
+            poker,
+            jobs: Mutex::default(),
+        }
+    }
+
+    /// How the workers of a type are to behave.
+    pub(super) fn meta(&self) -> Meta {
+        let tasks = &self.context.config.tasks;
+        let ms = |duration: std::time::Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+        Meta { lease_ms: ms(tasks.lease), grace_ms: ms(tasks.grace), batch_max: tasks.batch_max, ..Meta::default() }
+    }
+
+    /// The type as Redis knows it; `None` when the namespace may not use the queue (any more).
+    pub(super) fn key(&self, namespace: &str, queue: &str, kind: &str) -> Option<TypeKey> {
+        Some(TypeKey::new(self.context.config.tasks.queue(namespace, queue)?, kind))
+    }
+
+    fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, ObjectRef<Job>>> {
+        self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Remembers which object a job is.
+    pub(super) fn know(&self, job_id: Uuid, namespace: &str, name: &str) {
+        self.jobs().insert(job_id, ObjectRef::new(name).within(namespace));
+    }
+
+    /// Forgets a job whose object is gone.
+    pub(super) fn forget(&self, job_id: Uuid) {
+        self.jobs().remove(&job_id);
+    }
+
+    /// Asks for the reconcile of a known job.
+    pub(super) fn poke(&self, job_id: Uuid, moved: Moved) {
+        if let Some(job) = self.jobs().get(&job_id).cloned() {
+            self.poker.poke(job, moved);
+        }
+    }
+
+    /// Tells the dispatcher and the publisher what a transaction changed in a job.
+    pub(super) fn announce(&self, change: &JobChange) {
+        if change.job_id.is_nil() {
+            return;
+        }
+        self.know(change.job_id, &change.namespace, &change.name);
+        self.wakes.jobs([change.job_id]);
+        self.poke(change.job_id, Moved::Change);
+    }
+}

@@ -1,0 +1,243 @@
+//! Who works and what lies: read-only views of a type, and clearing away workers that are gone.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use redis::Value;
+
+use super::client::{Client, fenced};
+use super::{EntryId, Error, GROUP, Lane, Owner, TypeKey, reply};
+
+/// Most pending entries read in one command.
+const PAGE: usize = 1000;
+
+static FORGET: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    fenced(
+        2,
+        "if #redis.call('XPENDING', KEYS[1], 'igor', '-', '+', 1, ARGV[2]) > 0 then return 0 end \
+         return 1 + redis.call('XGROUP', 'DELCONSUMER', KEYS[1], 'igor', ARGV[2])",
+    )
+});
+
+/// How much stands in a lane.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Backlog {
+    /// Entries, delivered or not.
+    pub length: u64,
+    /// Entries that workers hold.
+    pub pending: u64,
+}
+
+impl Backlog {
+    /// Entries that wait for a worker.
+    pub fn undelivered(self) -> u64 {
+        self.length.saturating_sub(self.pending)
+    }
+}
+
+/// An entry that a worker holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// The entry.
+    pub id: EntryId,
+    /// The worker that got it.
+    pub consumer: String,
+    /// Since its delivery or last renewal, in milliseconds.
+    pub idle_ms: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
+}
+
+/// A worker's card, as it wrote it; what does not parse is empty or 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// The types it serves, `Q/T`.
+    pub types: Vec<String>,
+    /// The machine or pod it runs on.
+    pub host: String,
+    /// Its pod's name, if it runs in one.
+    pub pod: String,
+    /// The version of its program.
+    pub version: String,
+    /// Its language.
+    pub lang: String,
+    /// How many handlers run at once. A claim: the operator caps it.
+    pub slots: u64,
+    /// The most tasks one handler call takes.
+    pub batch: u64,
+    /// Tasks it holds.
+    pub inflight: u64,
+    /// Tasks that ended since its start.
+    pub done: u64,
+    /// Those of them that failed.
+    pub errs: u64,
+    /// When it started, unix milliseconds.
+    pub started_ms: i64,
+    /// The contract it speaks.
+    pub v: u64,
+}
+
+/// A worker of a type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WorkerInfo {
+    /// `<host>-<pid>-<6 hex>`, new with each start.
+    pub id: String,
+    /// Entries of this type that it holds.
+    pub pending: u64,
+    /// Since it last asked for tasks of this type, in milliseconds.
+    pub idle_ms: u64,
+    /// Its card; `None` when it was not renewed for a lease: the worker is gone or cut off.
+    pub card: Option<Card>,
+}
+
+impl Client {
+    /// How much stands in each lane, in the order of [`Lane::ALL`]. Nothing for a type without groups.
+    pub async fn backlog(&self, key: &TypeKey) -> Result<[Backlog; 3], Error> {
+        let act = "counting a lane";
+        let mut pipeline = redis::pipe();
+        for lane in Lane::ALL {
+            pipeline.cmd("XLEN").arg(self.keys.lane(key, lane));
+            pipeline.cmd("XPENDING").arg(self.keys.lane(key, lane)).arg(GROUP);
+        }
+        let mut answers = self.link.pipeline(act, &pipeline).await?.into_iter();
+        let mut backlogs = [Backlog::default(); 3];
+        for backlog in &mut backlogs {
+            if let (Some(Ok(length)), Some(pending)) = (answers.next(), answers.next()) {
+                backlog.length = reply::count(act, &length)?;
+                // NOGROUP: nobody holds anything.
+                let summary = pending.map_or(Ok(Vec::new()), |value| reply::array(act, value))?;
+                backlog.pending = summary.first().map_or(Ok(0), |count| reply::count(act, count))?;
+            }
+        }
+        Ok(backlogs)
+    }
+
+    /// Entries of a lane that workers hold and have not renewed for `min_idle_ms`, oldest first. Nothing for a lane without a group.
+    pub async fn pending_idle(&self, key: &TypeKey, lane: Lane, min_idle_ms: u64) -> Result<Vec<Pending>, Error> {
+        let act = "listing what workers hold";
+        let mut found: Vec<Pending> = Vec::new();
+        loop {
+            let from = found.last().map_or_else(|| "-".to_owned(), |last| format!("({}", last.id));
+            let mut list = redis::cmd("XPENDING");
+            list.arg(self.keys.lane(key, lane)).arg(GROUP).arg("IDLE").arg(min_idle_ms).arg(from).arg("+").arg(PAGE);
+            let rows = match self.link.command(act, &list).await {
+                Err(error) if is_no_group(&error) => return Ok(found),
+                reply => reply::array(act, reply?)?,
+            };
+            let read = rows.len();
+            for row in rows {
+                found.push(pending(act, row)?);
+            }
+            if read < PAGE {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// The workers that ever read from a type and were not forgotten, with their cards, by id.
+    pub async fn workers(&self, key: &TypeKey) -> Result<Vec<WorkerInfo>, Error> {
+        let act = "listing workers";
+        let mut pipeline = redis::pipe();
+        for lane in Lane::ALL {
+            pipeline.cmd("XINFO").arg("CONSUMERS").arg(self.keys.lane(key, lane)).arg(GROUP);
+        }
+        let mut consumers: BTreeMap<String, (u64, u64)> = BTreeMap::new();
+        for answer in self.link.pipeline(act, &pipeline).await? {
+            // NOGROUP or no such key: the type has no workers.
+            let Ok(rows) = answer else { continue };
+            for row in reply::array(act, rows)? {
+                let (name, pending, idle_ms) = consumer(act, row)?;
+                let known = consumers.entry(name).or_insert((0, u64::MAX));
+                *known = (known.0 + pending, known.1.min(idle_ms));
+            }
+        }
+        let mut pipeline = redis::pipe();
+        for id in consumers.keys() {
+            pipeline.cmd("HGETALL").arg(self.keys.worker(id));
+        }
+        let cards = self.link.pipeline(act, &pipeline).await?;
+        let workers = consumers.into_iter().zip(cards).map(|((id, (pending, idle_ms)), card)| {
+            // A foreign value under a worker's name is no card.
+            let fields = card.map_or(Ok(Vec::new()), |card| reply::words(act, card))?;
+            Ok(WorkerInfo { id, pending, idle_ms, card: (!fields.is_empty()).then(|| Card::from_fields(fields)) })
+        });
+        workers.collect()
+    }
+
+    /// Removes a worker from the groups of a type, unless it holds something or its card is there; whether it is gone from all lanes.
+    pub async fn forget(&self, key: &TypeKey, worker: &str, owner: Owner) -> Result<bool, Error> {
+        let act = "forgetting a worker";
+        if reply::count(act, &self.link.command(act, redis::cmd("EXISTS").arg(self.keys.worker(worker))).await?)? > 0 {
+            return Ok(false);
+        }
+        let mut gone = true;
+        for lane in Lane::ALL {
+            let mut script = redis::cmd("EVAL");
+            script.arg(FORGET.as_slice()).arg(2).arg(self.keys.lane(key, lane)).arg(self.keys.meta(key)).arg(owner.0).arg(worker);
+            gone &= reply::count(act, &self.script(act, key, &script).await?)? > 0;
+        }
+        Ok(gone)
+    }
+
+    /// The newest result entry of a type, if any waits: once the collector has passed it, it has seen all that was said until now.
+    pub async fn last_result(&self, key: &TypeKey) -> Result<Option<EntryId>, Error> {
+        let act = "reading the newest result";
+        let mut range = redis::cmd("XREVRANGE");
+        range.arg(self.keys.results(key)).arg("+").arg("-").arg("COUNT").arg(1);
+        Ok(reply::entries(act, self.link.command(act, &range).await?)?.pop().map(|raw| raw.id))
+    }
+}
+
+impl Card {
+    fn from_fields(fields: Vec<(String, String)>) -> Self {
+        let mut card = Self::default();
+        for (name, value) in fields {
+            match name.as_str() {
+                "types" => card.types = value.split(',').filter(|kind| !kind.is_empty()).map(str::to_owned).collect(),
+                "host" => card.host = value,
+                "pod" => card.pod = value,
+                "version" => card.version = value,
+                "lang" => card.lang = value,
+                "slots" => card.slots = value.parse().unwrap_or(0),
+                "batch" => card.batch = value.parse().unwrap_or(0),
+                "inflight" => card.inflight = value.parse().unwrap_or(0),
+                "done" => card.done = value.parse().unwrap_or(0),
+                "errs" => card.errs = value.parse().unwrap_or(0),
+                "started" => card.started_ms = value.parse().unwrap_or(0),
+                "v" => card.v = value.parse().unwrap_or(0),
+                _ => {}
+            }
+        }
+        card
+    }
+}
+
+fn is_no_group(error: &Error) -> bool {
+    matches!(error, Error::Refused { source, .. } if source.code() == Some("NOGROUP"))
+}
+
+fn pending(act: &'static str, row: Value) -> Result<Pending, Error> {
+    match <[Value; 4]>::try_from(reply::array(act, row)?) {
+        Ok([id, consumer, idle_ms, deliveries]) => Ok(Pending {
+            id: reply::entry_id(act, id)?,
+            consumer: reply::text(act, consumer)?,
+            idle_ms: reply::count(act, &idle_ms)?,
+            deliveries: reply::count(act, &deliveries)?,
+        }),
+        Err(row) => Err(reply::unreadable(act, &Value::Array(row))),
+    }
+}
+
+/// Name, pending and idle of a row of `XINFO CONSUMERS`.
+fn consumer(act: &'static str, row: Value) -> Result<(String, u64, u64), Error> {
+    let mut read = (String::new(), 0, 0);
+    for (field, value) in reply::words(act, row)? {
+        match field.as_str() {
+            "name" => read.0 = value,
+            "pending" => read.1 = value.parse().unwrap_or(0),
+            "idle" => read.2 = value.parse().unwrap_or(0),
+            _ => {}
+        }
+    }
+    Ok(read)
+}

@@ -1,0 +1,32 @@
+//! The ledger: all SQL lives here, as named transactions that may be called twice and by two callers at once.
+//!
+//! Knows the core and Postgres; nothing of Kubernetes or Redis. The job's row is the mutex of everything that belongs to the job; it is
+//! locked in a statement of its own, so that the next one sees what the earlier holder wrote. What the operator writes is fenced by
+//! its [`Epoch`]. Which moves are legal and what follows from them, the core decides; SQL stores it.
+
+mod accept;
+mod advance;
+mod apply;
+mod collect;
+mod command;
+mod connect;
+mod dispatch;
+mod error;
+mod facts;
+mod levels;
+mod live;
+mod migrate;
+mod open;
+mod outbox;
+mod outstanding;
+mod overdue;
+mod owner;
+mod partitions;
+mod rows;
+mod time;
+mod views;
+
+pub use connect::{Settings, Store};
+pub use error::{Class, Error};
+pub use facts::*;
+pub use migrate::migrate;

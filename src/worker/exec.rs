@@ -1,0 +1,129 @@
+//! Exec mode: any program as a handler, one process a task. This is how work that cannot be interrupted from within is stopped.
+
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::{Child, ChildStderr, Command};
+use tracing::warn;
+
+use super::outcome::{Failure, Outcome};
+use super::task::Task;
+
+/// The exit code that asks for another attempt: `EX_TEMPFAIL` of sysexits.h.
+const TRY_AGAIN: i32 = 75;
+
+/// How long a process may take to end after SIGTERM before it gets SIGKILL.
+const KILL_AFTER: Duration = Duration::from_secs(5);
+
+/// The end of stderr that is kept to find its last line.
+const TAIL: usize = 8 * 1024;
+
+/// A program and its arguments, run without a shell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    /// The program, found by `PATH`.
+    pub command: OsString,
+    /// Its arguments, the same for each task.
+    pub arguments: Vec<OsString>,
+}
+
+/// Runs a task as a process of its own.
+///
+/// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB` and
+/// `IGOR_LAYER` are in its environment. Exit code 0 is done, 75 asks for another attempt, any other fails; a failure's message is the
+/// last line on standard error. The process leads a group of its own, which gets SIGTERM when the task is stopped and SIGKILL five
+/// seconds later; nothing of the group outlives the task. Standard output goes where the worker's goes.
+pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
+    let mut command = Command::new(&program.command);
+    command.args(&program.arguments).process_group(0).kill_on_drop(true).stdin(Stdio::piped()).stderr(Stdio::piped());
+    command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());
+    command.env("IGOR_INDEX", task.index().to_string()).env("IGOR_NAME", task.name());
+    command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer());
+    let mut child = command.spawn().map_err(|error| Failure::new(format!("cannot start {}: {error}", program.command.display())))?;
+    let group = Group::of(&child);
+    let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
+    let feed = async {
+        if let Some(mut stdin) = stdin {
+            // A program need not read its arguments: a closed pipe is its choice.
+            stdin.write_all(task.args()).await.ok();
+        }
+    };
+    let attend = attend(&mut child, task, &group);
+    let (status, last_line, ()) = tokio::join!(attend, last_line(stderr), feed);
+    judge(status?, last_line)
+}
+
+/// Waits for the end, and brings it about when the task is stopped.
+async fn attend(child: &mut Child, task: &Task, group: &Group) -> std::io::Result<ExitStatus> {
+    let status = tokio::select! {
+        status = child.wait() => status,
+        () = task.cancelled() => {
+            group.signal(Signal::TERM);
+            if let Ok(status) = tokio::time::timeout(KILL_AFTER, child.wait()).await {
+                status
+            } else {
+                group.signal(Signal::KILL);
+                child.wait().await
+            }
+        }
+    };
+    // What the process left behind in its group goes with it, and lets go of its standard error.
+    group.signal(Signal::KILL);
+    status
+}
+
+fn judge(status: ExitStatus, last_line: String) -> Result<Outcome, Failure> {
+    let message = if last_line.is_empty() { status.to_string() } else { last_line };
+    match status.code() {
+        Some(0) => Ok(Outcome::default()),
+        Some(TRY_AGAIN) => Err(Failure::new(message)),
+        _ => Err(Failure::new(message)),
+    }
+}
+
+/// Passes standard error on, and returns its last line that is not empty.
+async fn last_line(stderr: Option<ChildStderr>) -> String {
+    let Some(mut stderr) = stderr else { return String::new() };
+    let mut tail: Vec<u8> = Vec::new();
+    let mut buffer = vec![0; 4096];
+    while let Ok(read) = stderr.read(&mut buffer).await {
+        if read == 0 {
+            break;
+        }
+        std::io::stderr().write_all(&buffer[..read]).ok();
+        tail.extend_from_slice(&buffer[..read]);
+        if tail.len() > 2 * TAIL {
+            tail.drain(..tail.len() - TAIL);
+        }
+    }
+    let text = String::from_utf8_lossy(&tail);
+    text.lines().rev().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default().to_owned()
+}
+
+/// The process group of a child; it is killed when this goes, so that a dropped handler leaves nothing running.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        Self(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw))
+    }
+
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0
+            && let Err(error) = kill_process_group(pid, signal)
+            && error != rustix::io::Errno::SRCH
+        {
+            warn!(%error, "cannot signal a task's processes");
+        }
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
