@@ -131,7 +131,7 @@ spec:
             let text = world.kubectl(&["get", "il", "--no-headers"], None).unwrap_or_default();
             let rows: Vec<Vec<String>> =
                 text.lines().map(|line| line.split_whitespace().take(6).map(str::to_owned).collect()).collect();
-            if rows.len() == 2 && rows.iter().any(|row| row[1] == "Failing") { Ok(rows) } else { Err(rows) }
+            if rows.len() == 2 && rows[0][1] == "Failing" && rows[0][4] == "1" { Ok(rows) } else { Err(rows) }
         })
         .await;
         assert_eq!(shown[0][..6], ["seen.frames", "Failing", "0", "0/2", "1", "1"]);
