@@ -124,7 +124,8 @@ async fn the_types_of_a_layer_have_a_cursor_each() {
     assert_eq!(open, [("encode", 0, 5), ("render", 0, 6)]);
     let tasks = world.dispatch_all(job_id(&object)).await.tasks;
     assert_eq!(tasks.len(), 6);
-    let wrong_stream = igor::store::Outcome { kind: "encode".to_owned(), ..outcome(&tasks[0], Said::Completed) };
+    let render = tasks.iter().find(|task| task.kind == "render").expect("a task to render");
+    let wrong_stream = igor::store::Outcome { kind: "encode".to_owned(), ..outcome(render, Said::Completed) };
     let collected = world.store.collect(world.epoch, vec![wrong_stream]).await.expect("collected");
     assert_eq!((collected.applied.len(), collected.stale), (0, 1));
     world.check().await;

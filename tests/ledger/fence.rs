@@ -3,8 +3,7 @@
 use igor::core::fold::Said;
 use igor::store::{Class, Error, Settings, Store};
 
-use crate::support::stores::database;
-use crate::world::{World, array, command, job_id, layer, object, outcome, plan};
+use crate::world::{World, array, command, job_id, layer, ledger, object, outcome, plan};
 
 #[tokio::test]
 async fn every_write_of_an_earlier_leader_is_refused() {
@@ -47,7 +46,7 @@ async fn a_ledger_belongs_to_one_cluster_until_it_is_adopted() {
 
 #[tokio::test]
 async fn a_ledger_without_schema_is_refused_with_what_to_run() {
-    let database = database().await;
+    let database = ledger().await;
     sqlx::query("DROP SCHEMA igor CASCADE").execute(&database.pool).await.expect("dropped");
     let refused = Store::connect(&Settings::new(&database.url)).await.expect_err("no schema");
     assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 4: run `igor migrate`");
@@ -55,7 +54,7 @@ async fn a_ledger_without_schema_is_refused_with_what_to_run() {
 
 #[tokio::test]
 async fn migrating_twice_and_two_at_once_is_migrating_once() {
-    let database = database().await;
+    let database = ledger().await;
     let (one, two) = tokio::join!(igor::store::migrate(&database.url), igor::store::migrate(&database.url));
     one.expect("migrated");
     two.expect("migrated");

@@ -9,7 +9,36 @@ use igor::store::{Accepted, Collected, Command, Dispatch, Dispatched, Epoch, Ide
 use std::time::Duration;
 use uuid::Uuid;
 
+use sqlx::{Connection, PgConnection};
+use tokio::sync::OnceCell;
+
 use crate::support::stores::{Database, database};
+use crate::support::{from_rig, unique};
+
+/// A migrated ledger that the other tests of this run are copies of: migrating each would take most of their time.
+static TEMPLATE: OnceCell<String> = OnceCell::const_new();
+
+/// A migrated database of one test.
+pub async fn ledger() -> Database {
+    let template = TEMPLATE
+        .get_or_init(|| async {
+            let made = database().await;
+            let name = sqlx::query_scalar("SELECT current_database()::text").fetch_one(&made.pool).await.expect("its name");
+            made.pool.close().await;
+            name
+        })
+        .await;
+    let admin = from_rig("IGOR_TEST_DATABASE_URL");
+    let name = unique("ledger").replace('-', "_");
+    let mut connection = PgConnection::connect(&admin).await.expect("the test rig's Postgres");
+    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
+    sqlx::query(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.expect("a copy");
+    connection.close().await.ok();
+    let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
+    let url = format!("{server}/{name}");
+    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the copy");
+    Database { url, pool }
+}
 
 /// A ledger with a leader.
 pub struct World {
@@ -20,7 +49,7 @@ pub struct World {
 
 impl World {
     pub async fn new() -> Self {
-        let database = database().await;
+        let database = ledger().await;
         let store = Store::connect(&Settings::new(&database.url)).await.expect("the ledger");
         let epoch = store.bump_epoch().await.expect("an epoch");
         Self { store, epoch, database }
