@@ -348,7 +348,8 @@ pub(super) async fn list_live(connection: &mut PgConnection, jobs: &[Uuid], act:
         r#"INSERT INTO igor.live_jobs AS v (job_id, created_at, uid, namespace, name, deadline_at)
            SELECT j.id, j.created_at, j.uid, j.namespace, j.name,
                   CASE WHEN j.paused_at IS NULL THEN j.started_at + (j.deadline_s + j.paused_s) * interval '1 second' END
-           FROM igor.jobs j WHERE j.id = ANY($1) AND j.created_at = ANY($2) AND j.created_at BETWEEN $3 AND $4
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
            ON CONFLICT (job_id) DO UPDATE SET deadline_at = excluded.deadline_at WHERE v.deadline_at IS DISTINCT FROM excluded.deadline_at"#,
         jobs,
         days.each as _,

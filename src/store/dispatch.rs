@@ -57,13 +57,13 @@ async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BT
     let rows = sqlx::query!(
         r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
-           FROM igor.layers l
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
                WHERE s.job_id = l.job_id AND s.created_at = l.created_at AND s.created_at BETWEEN $3 AND $4
            ) f
-           LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id
-           WHERE l.id = ANY($1) AND l.created_at = ANY($2) AND l.created_at BETWEEN $3 AND $4"#,
+           LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id"#,
         &ids,
         days.each as _,
         days.lo as _,
@@ -229,7 +229,8 @@ pub(super) async fn read_args(connection: &mut PgConnection, ids: impl Iterator<
     }
     let days = Days::of(&ids);
     let rows = sqlx::query!(
-        "SELECT args_id, bytes FROM igor.task_args WHERE args_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4",
+        "SELECT a.args_id, a.bytes FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+         JOIN igor.task_args a ON a.args_id = r.id AND a.created_at = r.created_at AND a.created_at BETWEEN $3 AND $4",
         &ids,
         days.each as _,
         days.lo as _,
