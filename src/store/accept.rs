@@ -103,7 +103,7 @@ async fn finish(transaction: &mut Transaction<'static, Postgres>, job: &mut Lock
 /// Writes the job's row; says whether it was this call that did.
 async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<bool, Error> {
     let mut levels = Levels::default();
-    let edge = levels.see(identity.levels.iter().filter(|seen| seen.layer.is_none()));
+    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.layer.is_none()));
     let by_level = edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str());
     let paused_by = if identity.restored { Some("restore") } else { by_level };
     let written = sqlx::query!(

@@ -20,7 +20,7 @@ use crate::core::status::{RECALL, RESULT, Status};
 const ACT: &str = "collect results";
 
 /// A worker may ask for any wait; beyond this one no clock is worth asking.
-const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(365 * 24);
 
 /// How often a task failed and was lost, and how often it may.
 #[derive(Clone, Copy, Debug)]

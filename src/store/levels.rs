@@ -46,7 +46,7 @@ impl Levels {
 
     /// Takes in what was seen of this object. An edge is a newer sighting with another level; of two at once the annotation's wins,
     /// and an annotation that was removed means as the spec says.
-    pub(super) fn see<'a>(&mut self, sightings: impl Iterator<Item = &'a Sighting> + Clone) -> Option<Edge> {
+    pub(super) fn see<'a>(&mut self, sightings: &(impl Iterator<Item = &'a Sighting> + Clone)) -> Option<Edge> {
         let of = |source: Source| sightings.clone().filter(move |sighting| sighting.source == source);
         let spec = of(Source::Spec).filter(|seen| self.spec.take(Some(seen.paused.unwrap_or(false)), seen.version)).count() > 0;
         let annotation = of(Source::Annotation).filter(|seen| self.annotation.take(seen.paused, seen.version)).count() > 0;
@@ -93,7 +93,7 @@ mod tests {
     }
 
     fn see(levels: &mut Levels, sightings: &[Sighting]) -> Option<(bool, Source)> {
-        levels.see(sightings.iter()).map(|edge| (edge.paused, edge.source))
+        levels.see(&sightings.iter()).map(|edge| (edge.paused, edge.source))
     }
 
     #[test]

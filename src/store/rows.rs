@@ -12,6 +12,7 @@ use crate::core::status::{Move, Status};
 
 /// A job whose row this transaction has locked: the mutex of everything that belongs to it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column that is set or null")]
 pub(super) struct LockedJob {
     pub(super) id: Uuid,
     pub(super) uid: String,

@@ -5,7 +5,7 @@ use sqlx::Row;
 use crate::world::World;
 
 /// Each with the rows that break it.
-const LAWS: &[(&str, &'static str)] = &[
+const LAWS: &[(&str, &str)] = &[
     (
         "the counters of a layer are a recount of its tasks",
         "SELECT l.name FROM igor.layers l LEFT JOIN igor.tasks t ON t.layer_id = l.id AND t.created_at = l.created_at GROUP BY l.created_at, l.id
@@ -95,7 +95,7 @@ const LAWS: &[(&str, &'static str)] = &[
 
 impl World {
     /// Fails, naming the law and the first rows that break it.
-    pub async fn check(&self) {
+    pub(crate) async fn check(&self) {
         for (law, breakers) in LAWS {
             let rows = sqlx::query(*breakers).fetch_all(&self.database.pool).await.unwrap_or_else(|error| panic!("{law}: {error}"));
             let first: Vec<String> = rows.iter().take(5).map(|row| row.get(0)).collect();

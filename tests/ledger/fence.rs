@@ -76,7 +76,9 @@ async fn a_large_bind_is_not_held_back() {
     let tasks = world.dispatch_all(job_id(&object)).await.tasks;
     let batch = || {
         let mut outcomes: Vec<_> = tasks.iter().map(|task| outcome(task, Said::Running)).collect();
-        outcomes.iter_mut().for_each(|outcome| outcome.report.message = Some("m".repeat(4096)));
+        for outcome in &mut outcomes {
+            outcome.report.message = Some("m".repeat(4096));
+        }
         outcomes
     };
     let mut fastest = std::time::Duration::MAX;

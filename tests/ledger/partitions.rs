@@ -57,7 +57,7 @@ async fn a_statement_with_bounds_looks_at_one_day_only() {
          AND created_at BETWEEN '2020-01-01'::timestamptz + interval '0 second' AND statement_timestamp() - interval '30 days'",
     )
     .bind(Vec::<uuid::Uuid>::new())
-    .bind(vec![String::new(); 0])
+    .bind(Vec::<String>::new())
     .fetch_all(&world.database.pool)
     .await
     .expect("a plan");

@@ -19,7 +19,7 @@ use crate::support::{from_rig, unique};
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
 
 /// A migrated database of one test.
-pub async fn ledger() -> Database {
+pub(crate) async fn ledger() -> Database {
     let template = TEMPLATE
         .get_or_init(|| async {
             let made = database().await;
@@ -41,26 +41,26 @@ pub async fn ledger() -> Database {
 }
 
 /// A ledger with a leader.
-pub struct World {
-    pub store: Store,
-    pub epoch: Epoch,
-    pub database: Database,
+pub(crate) struct World {
+    pub(crate) store: Store,
+    pub(crate) epoch: Epoch,
+    pub(crate) database: Database,
 }
 
 impl World {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         let database = ledger().await;
         let store = Store::connect(&Settings::new(&database.url)).await.expect("the ledger");
         let epoch = store.bump_epoch().await.expect("an epoch");
         Self { store, epoch, database }
     }
 
-    pub async fn accept(&self, identity: &Identity, plan: &Plan) -> Accepted {
+    pub(crate) async fn accept(&self, identity: &Identity, plan: &Plan) -> Accepted {
         self.store.accept(self.epoch, identity, plan).await.expect("accepted")
     }
 
     /// Dispatches everything that is open in a job, as far as limits allow.
-    pub async fn dispatch_all(&self, job_id: Uuid) -> Dispatch {
+    pub(crate) async fn dispatch_all(&self, job_id: Uuid) -> Dispatch {
         let open = self.store.open_types_of(job_id).await.expect("open types");
         let wants: Vec<Want> =
             open.into_iter().map(|open| Want { layer_id: open.layer_id, job_id: open.job_id, kind: open.kind, room: 1000 }).collect();
@@ -68,13 +68,13 @@ impl World {
     }
 
     /// Says the same of each of these attempts.
-    pub async fn say(&self, tasks: &[Dispatched], said: Said) -> Collected {
+    pub(crate) async fn say(&self, tasks: &[Dispatched], said: Said) -> Collected {
         let outcomes = tasks.iter().map(|task| outcome(task, said)).collect();
         self.store.collect(self.epoch, outcomes).await.expect("collected")
     }
 
     /// Dispatches and completes until nothing is open; gives the names of the tasks in the order in which they ran.
-    pub async fn run_to_the_end(&self, job_id: Uuid) -> Vec<String> {
+    pub(crate) async fn run_to_the_end(&self, job_id: Uuid) -> Vec<String> {
         let mut ran = Vec::new();
         loop {
             let tasks = self.dispatch_all(job_id).await.tasks;
@@ -86,34 +86,34 @@ impl World {
         }
     }
 
-    pub async fn status(&self, job_id: Uuid) -> (Status, bool) {
+    pub(crate) async fn status(&self, job_id: Uuid) -> (Status, bool) {
         let snapshot = self.store.snapshot(job_id).await.expect("a snapshot");
         (snapshot.job.status, snapshot.job.finished)
     }
 
     /// Layers by name with their status.
-    pub async fn layers(&self, job_id: Uuid) -> Vec<(String, Status)> {
+    pub(crate) async fn layers(&self, job_id: Uuid) -> Vec<(String, Status)> {
         let snapshot = self.store.snapshot(job_id).await.expect("a snapshot");
         snapshot.job.layers.into_iter().map(|layer| (layer.name, layer.status)).collect()
     }
 
     /// Makes every task that waits for its next attempt due now.
-    pub async fn end_backoff(&self) {
+    pub(crate) async fn end_backoff(&self) {
         sqlx::query("UPDATE igor.requeue SET not_before = statement_timestamp()").execute(&self.database.pool).await.expect("due");
     }
 
-    pub async fn count(&self, question: &'static str) -> i64 {
+    pub(crate) async fn count(&self, question: &'static str) -> i64 {
         sqlx::query_scalar(question).fetch_one(&self.database.pool).await.expect("a number")
     }
 }
 
-pub fn now_ms() -> i64 {
+pub(crate) fn now_ms() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock");
     i64::try_from(now.as_millis()).expect("a time")
 }
 
 /// An object of that name, made now.
-pub fn object(name: &str) -> Identity {
+pub(crate) fn object(name: &str) -> Identity {
     Identity {
         uid: crate::support::unique("uid"),
         namespace: "film".to_owned(),
@@ -126,11 +126,11 @@ pub fn object(name: &str) -> Identity {
     }
 }
 
-pub fn job_id(identity: &Identity) -> Uuid {
+pub(crate) fn job_id(identity: &Identity) -> Uuid {
     id::job(identity.created_ms, &identity.uid)
 }
 
-pub fn plan(layers: Vec<LayerPlan>) -> Plan {
+pub(crate) fn plan(layers: Vec<LayerPlan>) -> Plan {
     Plan {
         title: None,
         queue: "default".to_owned(),
@@ -144,14 +144,14 @@ pub fn plan(layers: Vec<LayerPlan>) -> Plan {
     }
 }
 
-pub fn layer(name: &str, priority: i32, tasks: Vec<TaskPlan>) -> LayerPlan {
+pub(crate) fn layer(name: &str, priority: i32, tasks: Vec<TaskPlan>) -> LayerPlan {
     let mut layer =
         LayerPlan { name: name.to_owned(), title: None, priority, paused: false, max_in_flight: None, tasks, spec_hash: [0; 32] };
     layer.spec_hash = layer.hash_of_first(usize::MAX);
     layer
 }
 
-pub fn task(name: &str) -> TaskPlan {
+pub(crate) fn task(name: &str) -> TaskPlan {
     TaskPlan {
         name: name.to_owned(),
         title: None,
@@ -164,11 +164,11 @@ pub fn task(name: &str) -> TaskPlan {
     }
 }
 
-pub fn array(name: &str, count: u32) -> TaskPlan {
+pub(crate) fn array(name: &str, count: u32) -> TaskPlan {
     TaskPlan { count: Some(count), args: Some(b"shared".to_vec()), ..task(name) }
 }
 
-pub fn outcome(task: &Dispatched, said: Said) -> Outcome {
+pub(crate) fn outcome(task: &Dispatched, said: Said) -> Outcome {
     let report = Report {
         task: task.task_id,
         attempt: task.attempt,
@@ -184,7 +184,7 @@ pub fn outcome(task: &Dispatched, said: Said) -> Outcome {
     Outcome { report, queue: format!("{}.{}", task.namespace, task.queue), kind: task.kind.clone(), job_id: Some(task.job_id), jitter: 0 }
 }
 
-pub fn command(job_id: Uuid, verb: &str, token: &str) -> Command {
+pub(crate) fn command(job_id: Uuid, verb: &str, token: &str) -> Command {
     Command {
         id: id::command(id::created_ms(job_id), &job_id.to_string(), "job", verb, token),
         job_id,
@@ -194,6 +194,6 @@ pub fn command(job_id: Uuid, verb: &str, token: &str) -> Command {
 }
 
 /// The names of what a change opened.
-pub fn moved_layers(change: &JobChange) -> Vec<(&str, Status)> {
+pub(crate) fn moved_layers(change: &JobChange) -> Vec<(&str, Status)> {
     change.layers.iter().map(|(name, status)| (name.as_str(), *status)).collect()
 }
