@@ -188,7 +188,10 @@ async fn look_at(term: &Term, key: &TypeKey) -> Result<(), Error> {
 pub(super) async fn gone(term: Arc<Term>, watched: Vec<Watched>, deleted: Deleted) -> Result<(), Error> {
     let mut deleted = deleted.lock().await;
     for part in &watched {
-        part.cache.wait_until_ready().await.map_err(|_| Error::CacheGone)?;
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(()),
+            filled = part.filled() => filled?,
+        }
     }
     let mut ticks = tokio::time::interval(GONE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

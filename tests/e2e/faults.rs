@@ -8,17 +8,18 @@ const DONE: &str = "SELECT count(*) FROM igor.tasks WHERE status = 'COMPLETED'";
 
 #[tokio::test]
 async fn an_operator_killed_ten_times_loses_nothing_and_counts_nothing_twice() {
-    world("faults_operator", Setup::default(), |world, mut running| async move {
+    world("faults_operator", Setup::default(), |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1
 kind: IgorJob
 metadata: {name: long}
 spec:
-  defaults: {type: sleep, args: '0.02'}
+  defaults: {type: sleep}
   layers:
-  - {name: a, tasks: [{name: x, count: 1000}]}
-  - {name: b, priority: 1, tasks: [{name: y, count: 1000}]}
+  - {name: first, tasks: [{name: one, args: '0.02', count: 1000}]}
+  - {name: second, priority: 1, tasks: [{name: two, args: '0.02', count: 1000}]}
 ",
         );
         for round in 1..=10u32 {
@@ -49,7 +50,8 @@ spec:
 
 #[tokio::test]
 async fn tasks_of_a_killed_worker_run_again_elsewhere() {
-    world("faults_worker", Setup { task_lease: 2.0, ..Setup::default() }, |world, mut running| async move {
+    world("faults_worker", Setup { task_lease: 2.0, ..Setup::default() }, |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1
@@ -62,14 +64,16 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '1.5', count: 8}]
         running.workers[0].kill();
         running.workers[0] = world.worker(&[]);
         world.until_phase("work", &["Completed"]).await;
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt = 2").await, 8);
+        // After a loss a task runs alone: what its worker held beside it was given back, at the price of an attempt number.
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt >= 2 AND failures = 0").await, 8);
     })
     .await;
 }
 
 #[tokio::test]
 async fn a_standby_takes_over_within_twenty_seconds() {
-    world("faults_standby", Setup { operators: 2, ..Setup::default() }, |world, mut running| async move {
+    world("faults_standby", Setup { operators: 2, ..Setup::default() }, |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1

@@ -28,7 +28,7 @@ async fn deleting_a_running_job_stops_its_work_and_keeps_its_history() {
         world.apply(SLEEPER);
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 4).await;
         world.kubectl(&["delete", "ij", "again", "--wait=true", "--timeout=10s"], None).expect("deleted at once: no finalizer");
-        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'ERRORED' AND reason = 'Killed'", |count| count == 4).await;
+        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'ERRORED' AND reason = 'Deleted'", |count| count == 4).await;
         assert_eq!(world.count("SELECT count(*) FROM igor.jobs WHERE deleted_at IS NOT NULL AND finished_at IS NOT NULL").await, 1);
         // The handlers were told: their slots are free for other work.
         world.apply(&QUICK.replace("again", "next"));
@@ -70,6 +70,7 @@ async fn a_finished_job_goes_after_its_time_and_its_history_stays() {
 #[tokio::test]
 async fn a_short_job_costs_at_most_two_writes_and_then_there_is_quiet() {
     world("lifecycle_quiet", Setup::default(), |world, running| async move {
+        let running = running.lock().await;
         world.apply(QUICK);
         let done = world.until_phase("again", &["Completed"]).await;
         let writes = |log: &str| log.lines().filter(|line| line.contains("wrote status")).count();
@@ -97,7 +98,8 @@ async fn a_deadline_ends_a_job_that_takes_too_long() {
 
 #[tokio::test]
 async fn the_operator_ends_within_ten_seconds_when_told_to() {
-    world("lifecycle_shutdown", Setup::default(), |world, mut running| async move {
+    world("lifecycle_shutdown", Setup::default(), |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(SLEEPER);
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 4).await;
         running.operators[0].signal("TERM");

@@ -1,40 +1,39 @@
 //! A namespace with its own ledger, Redis prefix, operators and workers.
 
 use std::future::Future;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ObjectMeta, PostParams};
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject};
 use serde_json::Value;
 
+use crate::support::cluster::Cluster;
 use crate::support::process::Process;
 use crate::support::stores::{self, Database};
-use crate::support::{from_rig, unique, until};
+use crate::support::{from_rig, until};
 
 /// Long enough for a machine that does other things too; only a failing test waits so long.
-pub const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-pub struct World {
-    pub namespace: String,
-    pub database: Database,
-    pub client: Client,
-    pub folder: PathBuf,
+pub(crate) struct World {
+    cluster: Cluster,
+    pub(crate) database: Database,
+    pub(crate) folder: PathBuf,
     task_lease: f64,
     processes: std::sync::atomic::AtomicU32,
 }
 
 /// How a world differs from the usual one.
 #[derive(Clone, Copy)]
-pub struct Setup {
-    pub operators: usize,
-    pub workers: usize,
+pub(crate) struct Setup {
+    pub(crate) operators: usize,
+    pub(crate) workers: usize,
     /// Seconds.
-    pub task_lease: f64,
+    pub(crate) task_lease: f64,
 }
 
 impl Default for Setup {
@@ -43,46 +42,41 @@ impl Default for Setup {
     }
 }
 
-/// What runs in a world; each ends when it is dropped.
-pub struct Running {
-    pub operators: Vec<Process>,
-    pub workers: Vec<Process>,
+/// What runs in a world; each ends with it.
+pub(crate) type Shared = std::sync::Arc<tokio::sync::Mutex<Running>>;
+
+/// The processes of a world.
+pub(crate) struct Running {
+    pub(crate) operators: Vec<Process>,
+    pub(crate) workers: Vec<Process>,
 }
 
 /// Runs a test in a world of its own. When it fails, logs, objects and ledger rows stay under `target/failures/<test>/`.
-pub async fn world<Test, Run>(name: &str, setup: Setup, test: Test)
+pub(crate) async fn world<Test, Run>(name: &str, setup: Setup, test: Test)
 where
-    Test: FnOnce(std::sync::Arc<World>, Running) -> Run,
+    Test: FnOnce(std::sync::Arc<World>, Shared) -> Run,
     Run: Future<Output = ()>,
 {
-    rustls::crypto::ring::default_provider().install_default().ok();
     let world = std::sync::Arc::new(World::new(name, setup.task_lease).await);
     let operators = (0..setup.operators).map(|_| world.operator()).collect();
     let workers = (0..setup.workers).map(|_| world.worker(&[])).collect();
-    let result = AssertUnwindSafe(test(world.clone(), Running { operators, workers })).catch_unwind().await;
+    let running = Shared::new(Running { operators, workers }.into());
+    let result = AssertUnwindSafe(test(world.clone(), running.clone())).catch_unwind().await;
     if let Err(panic) = result {
         world.keep_evidence().await;
         eprintln!("what was there is kept in {}", world.folder.display());
         std::panic::resume_unwind(panic);
     }
-    world.leave().await;
+    std::fs::remove_dir_all(&world.folder).ok();
 }
 
 impl World {
     async fn new(name: &str, task_lease: f64) -> Self {
-        let namespace = unique(&name.replace('_', "-").chars().take(30).collect::<String>());
-        let config = kube::Config::from_custom_kubeconfig(
-            kube::config::Kubeconfig::read_from(from_rig("IGOR_TEST_KUBECONFIG")).expect("the test rig's kubeconfig"),
-            &kube::config::KubeConfigOptions::default(),
-        );
-        let client = Client::try_from(config.await.expect("a usable kubeconfig")).expect("a client");
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
-        let object = k8s_openapi::api::core::v1::Namespace { metadata, ..Default::default() };
-        Api::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
+        let cluster = Cluster::new(&name.replace('_', "-").chars().take(30).collect::<String>()).await;
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/failures").join(name);
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).expect("a folder for logs");
-        Self { namespace, database: stores::database().await, client, folder, task_lease, processes: 0.into() }
+        Self { cluster, database: stores::database().await, folder, task_lease, processes: 0.into() }
     }
 
     fn igor(&self, subcommand: &str) -> (Command, String) {
@@ -92,26 +86,26 @@ impl World {
             .arg(subcommand)
             .env("DATABASE_URL", &self.database.url)
             .env("REDIS_URL", stores::redis_url())
-            .env("IGOR_PREFIX", &self.namespace)
+            .env("IGOR_PREFIX", &self.cluster.namespace)
             .env("IGOR_LOG", "info,igor=debug")
             .env("RUST_BACKTRACE", "1");
         (command, format!("{subcommand}-{number}"))
     }
 
     /// Starts an operator, as the role it ships with.
-    pub fn operator(&self) -> Process {
+    pub(crate) fn operator(&self) -> Process {
         let (mut command, name) = self.igor("operator");
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
-            .args(["--watch-namespace", &self.namespace, "--lease-name", &self.namespace, "--metrics-addr", "127.0.0.1:0"])
+            .args(["--watch-namespace", &self.cluster.namespace, "--lease-name", &self.cluster.namespace, "--metrics-addr", "127.0.0.1:0"])
             .args(["--task-lease-seconds", &self.task_lease.to_string()]);
         Process::start(&self.folder, &name, &mut command)
     }
 
     /// Starts a worker of the built-in types with 8 slots.
-    pub fn worker(&self, more: &[&str]) -> Process {
+    pub(crate) fn worker(&self, more: &[&str]) -> Process {
         let (mut command, name) = self.igor("worker");
-        command.args(["--namespace", &self.namespace]).args(more);
+        command.args(["--namespace", &self.cluster.namespace]).args(more);
         if !more.contains(&"--type") {
             command.args(["noop", "sleep", "echo", "fail", "flaky", "sha256"].iter().flat_map(|kind| ["--type", *kind]));
         }
@@ -122,33 +116,21 @@ impl World {
     }
 
     /// `kubectl`, in the world's namespace. Returns what it printed, or what it said in refusing.
-    pub fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
-        let mut child = Command::new(from_rig("IGOR_TEST_KUBECTL"))
-            .env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG"))
-            .args(["-n", &self.namespace])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("kubectl");
-        child.stdin.take().expect("its input").write_all(input.unwrap_or_default().as_bytes()).ok();
-        let output = child.wait_with_output().expect("kubectl ends");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+    pub(crate) fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
+        self.cluster.kubectl(args, input.unwrap_or_default())
     }
 
     /// `kubectl apply --server-side -f -`.
-    pub fn apply(&self, yaml: &str) {
-        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(yaml)).expect("applied");
+    pub(crate) fn apply(&self, yaml: &str) {
+        self.cluster.apply(yaml);
     }
 
     /// `kubectl annotate --overwrite ij <job> <annotation>`.
-    pub fn annotate(&self, job: &str, annotation: &str) {
+    pub(crate) fn annotate(&self, job: &str, annotation: &str) {
         self.kubectl(&["annotate", "--overwrite", "ij", job, annotation], None).expect("annotated");
     }
 
-    pub fn jobs(&self) -> Api<DynamicObject> {
+    pub(crate) fn jobs(&self) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "igor.dev".to_owned(),
             version: "v1alpha1".to_owned(),
@@ -156,16 +138,16 @@ impl World {
             kind: "IgorJob".to_owned(),
             plural: "igorjobs".to_owned(),
         };
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &resource)
     }
 
     /// The job as the API server has it now.
-    pub async fn job(&self, name: &str) -> Value {
+    pub(crate) async fn job(&self, name: &str) -> Value {
         serde_json::to_value(self.jobs().get(name).await.expect("the job")).expect("json")
     }
 
     /// Waits until the job's phase is one of `phases`, and returns the job.
-    pub async fn until_phase(&self, name: &str, phases: &[&str]) -> Value {
+    pub(crate) async fn until_phase(&self, name: &str, phases: &[&str]) -> Value {
         self.until(name, &format!("{name} is one of {phases:?}"), |job| {
             job["status"]["phase"].as_str().is_some_and(|phase| phases.contains(&phase))
         })
@@ -173,7 +155,7 @@ impl World {
     }
 
     /// Waits until the job is as `holds` wants it.
-    pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         until(what, SOON, || async {
             let job = self.job(name).await;
             if holds(&job) { Ok(job) } else { Err(job["status"].clone()) }
@@ -182,12 +164,12 @@ impl World {
     }
 
     /// One number from the ledger.
-    pub async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.expect("a number")
     }
 
     /// Waits until a number of the ledger is as wanted.
-    pub async fn until_count(&self, sql: &'static str, holds: impl Fn(i64) -> bool) -> i64 {
+    pub(crate) async fn until_count(&self, sql: &'static str, holds: impl Fn(i64) -> bool) -> i64 {
         until(sql, SOON, || async {
             let count = self.count(sql).await;
             if holds(count) { Ok(count) } else { Err(count) }
@@ -207,21 +189,14 @@ impl World {
         }
     }
 
-    /// Jobs are deleted, the namespace is left to the control plane: nobody waits for it.
-    async fn leave(&self) {
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
-        namespaces.delete(&self.namespace, &DeleteParams::background()).await.ok();
-        std::fs::remove_dir_all(&self.folder).ok();
-    }
-
     /// The names of all jobs.
-    pub async fn job_names(&self) -> Vec<String> {
+    pub(crate) async fn job_names(&self) -> Vec<String> {
         self.jobs().list(&Default::default()).await.expect("jobs").into_iter().map(|job| job.name_any()).collect()
     }
 }
 
 /// A condition's status and reason.
-pub fn condition(job: &Value, kind: &str) -> (String, String) {
+pub(crate) fn condition(job: &Value, kind: &str) -> (String, String) {
     let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let found = conditions.iter().find(|condition| condition["type"] == kind);
     let text = |field: &str| found.and_then(|condition| condition[field].as_str()).unwrap_or_default().to_owned();
