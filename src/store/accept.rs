@@ -61,9 +61,11 @@ impl Store {
             }
             Some(job) => job,
             None => {
-                insert_job(&mut transaction, job_id, identity, plan).await?;
-                layers::insert(&mut transaction, job_id, identity, plan).await?;
-                list_live(&mut transaction, &[job_id], ACT).await?;
+                let inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
+                if inserted {
+                    layers::insert(&mut transaction, job_id, identity, plan).await?;
+                    list_live(&mut transaction, &[job_id], ACT).await?;
+                }
                 lock_job(&mut transaction, job_id, ACT).await?
             }
         };
@@ -98,12 +100,13 @@ async fn finish(transaction: &mut Transaction<'static, Postgres>, job: &mut Lock
     Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
 }
 
-async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<(), Error> {
+/// Writes the job's row; says whether it was this call that did.
+async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<bool, Error> {
     let mut levels = Levels::default();
-    let edge = levels.see(identity.levels.iter().filter(|seen| seen.layer.is_none()));
+    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.layer.is_none()));
     let by_level = edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str());
     let paused_by = if identity.restored { Some("restore") } else { by_level };
-    sqlx::query!(
+    let written = sqlx::query!(
         r#"INSERT INTO igor.jobs (created_at, id, uid, namespace, name, title, queue, lane, max_in_flight, on_failure, deadline_s,
                                   backoff_initial, backoff_max, generation, level, origin, paused_by, paused_at)
            VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text, CASE WHEN $17::text IS NOT NULL THEN statement_timestamp() END)
@@ -129,7 +132,7 @@ async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Iden
     .execute(connection)
     .await
     .act(ACT)?;
-    Ok(())
+    Ok(written.rows_affected() > 0)
 }
 
 fn on_failure(plan: &Plan) -> &'static str {

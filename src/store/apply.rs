@@ -55,49 +55,8 @@ pub(super) async fn apply_moves(
     let messages: Vec<Option<&str>> = rows.iter().map(|row| row.message.as_deref()).collect();
     let actors: Vec<&str> = rows.iter().map(|row| row.actor.as_str()).collect();
     let (from_guard, to_guard) = guards(moves);
-    let moved = sqlx::query!(
-        r#"WITH r AS (
-               SELECT u.task_id, u.created_at, u.attempt, u.type, u."to"::igor.status AS "to", u.failures, u.lost, u.retried,
-                      statement_timestamp() + u.wait_ms * interval '1 millisecond' AS due, u.reason, u.message, u.actor
-               FROM unnest($1::uuid[], $2::timestamptz[], $3::int4[], $4::text[], $5::text[], $6::int4[], $7::int4[], $8::bool[],
-                           $9::int8[], $10::text[], $11::text[], $12::text[])
-                    AS u(task_id, created_at, attempt, type, "to", failures, lost, retried, wait_ms, reason, message, actor)
-           ), upd AS (
-               UPDATE igor.tasks t
-               SET prev_status = t.status, status = r."to", failures = coalesce(r.failures, t.failures), lost = coalesce(r.lost, t.lost),
-                   reason = r.reason, message = coalesce(r.message, t.message), version = t.version + 1, updated_at = statement_timestamp()
-               FROM r
-               WHERE t.id = r.task_id AND t.created_at = r.created_at AND t.created_at BETWEEN $13 AND $14
-                 AND t.attempt = r.attempt AND t.type = r.type
-                 AND (t.status, r."to") IN (SELECT * FROM unnest($15::text[]::igor.status[], $16::text[]::igor.status[]))
-               RETURNING t.id, t.created_at, t.layer_id, t.job_id, t.type, t.prev_status, t.status, t.attempt, t.version,
-                         r.retried, r.due, r.reason, r.actor
-           ), hist AS (
-               INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor, reason)
-               SELECT u.created_at, u.id, u.layer_id, u.prev_status, u.status, u.attempt, u.version, u.actor, u.reason FROM upd u
-           ), rq AS (
-               INSERT INTO igor.requeue AS q (task_id, created_at, layer_id, type, not_before)
-               SELECT u.id, u.created_at, u.layer_id, u.type, u.due FROM upd u WHERE u.status = 'PENDING'
-               ON CONFLICT (task_id) DO UPDATE SET not_before = excluded.not_before
-           ), d AS (
-               SELECT u.layer_id, u.created_at,
-                      (count(*) FILTER (WHERE u.status = 'PENDING'))::int4 AS p, (count(*) FILTER (WHERE u.prev_status = 'QUEUED'))::int4 AS from_q,
-                      (count(*) FILTER (WHERE u.status = 'RUNNING') - count(*) FILTER (WHERE u.prev_status = 'RUNNING'))::int4 AS r,
-                      (count(*) FILTER (WHERE u.status = 'COMPLETED'))::int4 AS c, (count(*) FILTER (WHERE u.status = 'ERRORED'))::int4 AS e,
-                      (count(*) FILTER (WHERE u.status = 'SKIPPED'))::int4 AS s, (count(*) FILTER (WHERE u.retried))::int4 AS again
-               FROM upd u GROUP BY 1, 2
-           ), lay AS (
-               UPDATE igor.layers l
-               SET n_pending = l.n_pending + d.p, n_queued = l.n_queued - d.from_q, n_running = l.n_running + d.r, n_completed = l.n_completed + d.c,
-                   n_errored = l.n_errored + d.e, n_skipped = l.n_skipped + d.s, n_retried = l.n_retried + d.again, updated_at = statement_timestamp()
-               FROM d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $13 AND $14
-               RETURNING l.*
-           )
-           SELECT u.id AS "id!", u.attempt AS "attempt!", u.layer_id AS "layer_id!", u.job_id AS "job_id!", u.type AS "kind!",
-                  u.prev_status::text AS "from!", u.status::text AS "to!", CASE WHEN u.status = 'PENDING' THEN u.due END AS "due: Time",
-                  l.n_pending AS "n_pending!", l.n_queued AS "n_queued!", l.n_running AS "n_running!", l.n_completed AS "n_completed!",
-                  l.n_errored AS "n_errored!", l.n_skipped AS "n_skipped!", l.n_retried AS "n_retried!"
-           FROM upd u JOIN lay l ON l.id = u.layer_id"#,
+    let layers = sqlx::query_file!(
+        "src/store/sql/apply.sql",
         &ids,
         days.each as _,
         &attempts,
@@ -118,31 +77,33 @@ pub(super) async fn apply_moves(
     .fetch_all(connection)
     .await
     .act(act)?;
-    let mut counts: Vec<LayerCount> = Vec::new();
-    let mut applied = Vec::with_capacity(moved.len());
-    for row in moved {
-        if !counts.iter().any(|known| known.layer_id == row.layer_id) {
-            let tasks = Counters {
-                pending: count(row.n_pending),
-                queued: count(row.n_queued),
-                running: count(row.n_running),
-                completed: count(row.n_completed),
-                errored: count(row.n_errored),
-                skipped: count(row.n_skipped),
-                retried: count(row.n_retried),
-            };
-            counts.push(LayerCount { layer_id: row.layer_id, job_id: row.job_id, tasks });
+    let mut counts: Vec<LayerCount> = Vec::with_capacity(layers.len());
+    let mut applied = Vec::with_capacity(rows.len());
+    for row in layers {
+        let tasks = Counters {
+            pending: count(row.n_pending),
+            queued: count(row.n_queued),
+            running: count(row.n_running),
+            completed: count(row.n_completed),
+            errored: count(row.n_errored),
+            skipped: count(row.n_skipped),
+            retried: count(row.n_retried),
+        };
+        counts.push(LayerCount { layer_id: row.id, job_id: row.job_id, tasks });
+        let tasks = row.ids.into_iter().zip(row.attempts).zip(row.kinds).zip(row.was.iter().zip(&row.is_now)).zip(row.due);
+        for ((((task_id, attempt), kind), (was, is_now)), due) in tasks {
+            let to = read_status("tasks", task_id, is_now)?;
+            applied.push(Applied {
+                task_id,
+                attempt: count(attempt),
+                layer_id: row.id,
+                job_id: row.job_id,
+                kind,
+                from: read_status("tasks", task_id, was)?,
+                to,
+                due_ms: (to == Status::Pending).then_some(due.0),
+            });
         }
-        applied.push(Applied {
-            task_id: row.id,
-            attempt: count(row.attempt),
-            layer_id: row.layer_id,
-            job_id: row.job_id,
-            kind: row.kind,
-            from: read_status("tasks", row.id, &row.from)?,
-            to: read_status("tasks", row.id, &row.to)?,
-            due_ms: row.due.map(|due| due.0),
-        });
     }
     Ok((applied, counts))
 }

@@ -20,7 +20,7 @@ use crate::core::status::{RECALL, RESULT, Status};
 const ACT: &str = "collect results";
 
 /// A worker may ask for any wait; beyond this one no clock is worth asking.
-const LONGEST_WAIT: Duration = Duration::from_secs(365 * 24 * 3600);
+const LONGEST_WAIT: Duration = Duration::from_hours(365 * 24);
 
 /// How often a task failed and was lost, and how often it may.
 #[derive(Clone, Copy, Debug)]
@@ -119,7 +119,8 @@ async fn owners(connection: &mut PgConnection, outcomes: &[Outcome]) -> Result<B
     if !unknown.is_empty() {
         let days = Days::of(&unknown);
         let rows = sqlx::query!(
-            "SELECT id, job_id FROM igor.tasks WHERE id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4",
+            "SELECT t.id, t.job_id FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+             JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4",
             &unknown,
             days.each as _,
             days.lo as _,
@@ -141,8 +142,8 @@ async fn read_standings(connection: &mut PgConnection, outcomes: &[Outcome]) -> 
     }
     let days = Days::of(&ids);
     let rows = sqlx::query!(
-        "SELECT id, failures, lost, max_failures FROM igor.tasks
-         WHERE id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4",
+        "SELECT t.id, t.failures, t.lost, t.max_failures FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+         JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4",
         &ids,
         days.each as _,
         days.lo as _,

@@ -57,13 +57,13 @@ async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BT
     let rows = sqlx::query!(
         r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
-           FROM igor.layers l
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
                WHERE s.job_id = l.job_id AND s.created_at = l.created_at AND s.created_at BETWEEN $3 AND $4
            ) f
-           LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id
-           WHERE l.id = ANY($1) AND l.created_at = ANY($2) AND l.created_at BETWEEN $3 AND $4"#,
+           LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id"#,
         &ids,
         days.each as _,
         days.lo as _,
@@ -125,73 +125,10 @@ async fn move_tasks(
     let room: Vec<i32> = granted.iter().map(|(_, room)| int(*room)).collect();
     let days = Days::of(&layer_ids);
     let (from, to) = guards(DISPATCH);
-    let rows = sqlx::query!(
-        r#"WITH w AS (
-               SELECT u.layer_id, u.type, o.created_at, u.room, o.next_ordinal, o.total
-               FROM unnest($1::uuid[], $2::text[], $3::int4[]) AS u(layer_id, type, room)
-               JOIN igor.layer_types o ON o.layer_id = u.layer_id AND o.type = u.type
-           ), due AS (
-               SELECT w.layer_id, w.type, w.created_at, q.task_id FROM w CROSS JOIN LATERAL (
-                   SELECT r.task_id FROM igor.requeue r
-                   WHERE r.layer_id = w.layer_id AND r.type = w.type AND r.not_before <= statement_timestamp()
-                   ORDER BY r.not_before LIMIT w.room
-               ) q
-           ), gone AS (
-               DELETE FROM igor.requeue r USING due WHERE r.task_id = due.task_id
-           ), rest AS (
-               SELECT w.*, w.room - (SELECT count(*) FROM due d WHERE d.layer_id = w.layer_id AND d.type = w.type) AS more FROM w
-           ), fresh AS (
-               SELECT rest.layer_id, rest.type, rest.created_at, c.id AS task_id, c.ordinal FROM rest CROSS JOIN LATERAL (
-                   SELECT t.id, t.ordinal FROM igor.tasks t
-                   WHERE t.layer_id = rest.layer_id AND t.type = rest.type AND t.ordinal >= rest.next_ordinal
-                     AND t.created_at = rest.created_at AND t.created_at BETWEEN $4 AND $5 AND t.status = 'PENDING' AND t.paused_at IS NULL
-                     AND NOT EXISTS (SELECT FROM igor.requeue r WHERE r.task_id = t.id)
-                   ORDER BY t.ordinal LIMIT rest.more
-               ) c
-           ), cur AS (
-               UPDATE igor.layer_types o SET next_ordinal = n.next
-               FROM (SELECT rest.layer_id, rest.type, CASE WHEN rest.more = 0 THEN rest.next_ordinal
-                                                           WHEN count(f.task_id) < rest.more THEN rest.total
-                                                           ELSE max(f.ordinal) + 1 END AS next
-                     FROM rest LEFT JOIN fresh f ON f.layer_id = rest.layer_id AND f.type = rest.type
-                     GROUP BY rest.layer_id, rest.type, rest.more, rest.next_ordinal, rest.total) n
-               WHERE o.layer_id = n.layer_id AND o.type = n.type AND o.next_ordinal <> n.next
-           ), pick AS (
-               SELECT task_id, created_at FROM due UNION ALL SELECT task_id, created_at FROM fresh
-           ), upd AS (
-               UPDATE igor.tasks t
-               SET prev_status = t.status, status = 'QUEUED', attempt = t.attempt + 1, version = t.version + 1, updated_at = statement_timestamp()
-               FROM pick p
-               WHERE t.id = p.task_id AND t.created_at = p.created_at AND t.created_at BETWEEN $4 AND $5 AND t.paused_at IS NULL
-                 AND (t.status, 'QUEUED'::igor.status) IN (SELECT * FROM unnest($6::text[]::igor.status[], $7::text[]::igor.status[]))
-               RETURNING t.*
-           ), hist AS (
-               INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)
-               SELECT u.created_at, u.id, u.layer_id, u.prev_status, u.status, u.attempt, u.version, 'operator' FROM upd u
-           ), ob AS (
-               INSERT INTO igor.outbox (kind, task_id, created_at, attempt)
-               SELECT 'E', u.id, u.created_at, u.attempt FROM upd u ORDER BY u.layer_id, u.ordinal RETURNING seq, task_id
-           ), d AS (
-               SELECT u.layer_id, u.created_at, count(*)::int4 AS n FROM upd u GROUP BY 1, 2
-           ), lay AS (
-               UPDATE igor.layers l SET n_pending = l.n_pending - d.n, n_queued = l.n_queued + d.n, updated_at = statement_timestamp()
-               FROM d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $4 AND $5
-           )
-           SELECT ob.seq AS "seq!", u.id AS "id!", u.attempt AS "attempt!", u.layer_id AS "layer_id!", u.job_id AS "job_id!", u.name AS "name!",
-                  u.ix, u.type AS "kind!", u.args, u.args_id, u.timeout_ms, u.failures AS "failures!", u.max_failures AS "max_failures!",
-                  u.lost AS "lost!"
-           FROM upd u JOIN ob ON ob.task_id = u.id ORDER BY ob.seq"#,
-        &layer_ids,
-        &kinds as _,
-        &room,
-        days.lo as _,
-        days.hi as _,
-        &from,
-        &to
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .act(ACT)?;
+    let rows = sqlx::query_file!("src/store/sql/dispatch.sql", &layer_ids, &kinds as _, &room, days.lo as _, days.hi as _, &from, &to)
+        .fetch_all(&mut *connection)
+        .await
+        .act(ACT)?;
     let shared = read_args(connection, rows.iter().filter_map(|row| row.args_id)).await?;
     let tasks = rows.into_iter().filter_map(|row| {
         let (job, layer) = (jobs.get(&row.job_id)?, layers.get(&row.layer_id)?);
@@ -229,7 +166,8 @@ pub(super) async fn read_args(connection: &mut PgConnection, ids: impl Iterator<
     }
     let days = Days::of(&ids);
     let rows = sqlx::query!(
-        "SELECT args_id, bytes FROM igor.task_args WHERE args_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4",
+        "SELECT a.args_id, a.bytes FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+         JOIN igor.task_args a ON a.args_id = r.id AND a.created_at = r.created_at AND a.created_at BETWEEN $3 AND $4",
         &ids,
         days.each as _,
         days.lo as _,

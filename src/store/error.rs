@@ -108,7 +108,9 @@ impl Error {
     /// The SQLSTATE, when the database gave one.
     pub(super) fn sqlstate(&self) -> Option<String> {
         match self {
-            Self::Act { source, .. } => source.as_database_error().and_then(|error| error.code()).map(std::borrow::Cow::into_owned),
+            Self::Act { source, .. } => {
+                source.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
+            }
             _ => None,
         }
     }

@@ -5,16 +5,22 @@ use serde::{Deserialize, Serialize};
 use super::facts::{Sighting, Source};
 
 /// What was last seen of one object (a job or a layer), as its column `level` keeps it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Levels {
     spec: Seen,
     annotation: Seen,
 }
 
+/// Where every object begins: an unpaused spec and no annotation.
+impl Default for Levels {
+    fn default() -> Self {
+        Self { spec: Seen { paused: Some(false), version: 0 }, annotation: Seen { paused: None, version: 0 } }
+    }
+}
+
 /// The last level of one source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Seen {
     paused: Option<bool>,
     version: u64,
@@ -40,7 +46,7 @@ impl Levels {
 
     /// Takes in what was seen of this object. An edge is a newer sighting with another level; of two at once the annotation's wins,
     /// and an annotation that was removed means as the spec says.
-    pub(super) fn see<'a>(&mut self, sightings: impl Iterator<Item = &'a Sighting> + Clone) -> Option<Edge> {
+    pub(super) fn see<'a>(&mut self, sightings: &(impl Iterator<Item = &'a Sighting> + Clone)) -> Option<Edge> {
         let of = |source: Source| sightings.clone().filter(move |sighting| sighting.source == source);
         let spec = of(Source::Spec).filter(|seen| self.spec.take(Some(seen.paused.unwrap_or(false)), seen.version)).count() > 0;
         let annotation = of(Source::Annotation).filter(|seen| self.annotation.take(seen.paused, seen.version)).count() > 0;
@@ -54,13 +60,13 @@ impl Levels {
 }
 
 impl Seen {
-    /// Whether this is another level, seen later. The absent annotation and the unpaused spec are where everything begins.
+    /// Whether this is another level, seen later.
     fn take(&mut self, paused: Option<bool>, version: u64) -> bool {
         let first = self.version == 0;
         if !first && version <= self.version {
             return false;
         }
-        let is_edge = paused != self.paused && !(first && self.paused.is_none() && paused == Some(false));
+        let is_edge = paused != self.paused;
         if is_edge || first {
             *self = Self { paused, version };
         }
@@ -87,7 +93,7 @@ mod tests {
     }
 
     fn see(levels: &mut Levels, sightings: &[Sighting]) -> Option<(bool, Source)> {
-        levels.see(sightings.iter()).map(|edge| (edge.paused, edge.source))
+        levels.see(&sightings.iter()).map(|edge| (edge.paused, edge.source))
     }
 
     #[test]
@@ -120,6 +126,7 @@ mod tests {
     fn an_object_that_never_was_paused_has_no_edge() {
         let mut levels = Levels::default();
         assert_eq!(see(&mut levels, &[seen(Source::Spec, Some(false), 5), seen(Source::Annotation, None, 5)]), None);
+        assert_eq!(see(&mut levels, &[seen(Source::Annotation, Some(false), 6)]), Some((false, Source::Annotation)), "set is an edge");
     }
 
     #[test]

@@ -90,11 +90,11 @@ pub(super) async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) ->
         r#"SELECT t.id, t.status::text AS "status!", t.attempt, t.layer_id, t.job_id, t.name, t.ix, t.type AS kind, t.args, t.args_id,
                   t.timeout_ms, t.failures, t.max_failures, t.lost, l.name AS layer, j.name AS job, j.namespace, j.queue, j.lane,
                   v.deadline_at AS "deadline?: Time"
-           FROM igor.tasks t
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4
            JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
            JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
-           LEFT JOIN igor.live_jobs v ON v.job_id = t.job_id
-           WHERE t.id = ANY($1) AND t.created_at = ANY($2) AND t.created_at BETWEEN $3 AND $4"#,
+           LEFT JOIN igor.live_jobs v ON v.job_id = t.job_id"#,
         &ids,
         days.each as _,
         days.lo as _,

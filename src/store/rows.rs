@@ -12,6 +12,7 @@ use crate::core::status::{Move, Status};
 
 /// A job whose row this transaction has locked: the mutex of everything that belongs to it.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column that is set or null")]
 pub(super) struct LockedJob {
     pub(super) id: Uuid,
     pub(super) uid: String,
@@ -77,15 +78,17 @@ pub(super) struct LayerRow {
     pub(super) layer: Layer,
 }
 
-/// Locks the rows of these jobs in the order of their ids, and reads them. A statement of its own: the next one's snapshot is
+/// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
 /// taken after the wait for the locks.
 pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: &'static str) -> Result<Vec<LockedJob>, Error> {
     let days = Days::of(ids);
     let rows = sqlx::query!(
-        r#"SELECT id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+        r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
                   deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
                   loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
-           FROM igor.jobs WHERE id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY id FOR NO KEY UPDATE"#,
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
+           ORDER BY j.id FOR NO KEY UPDATE OF j"#,
         ids,
         days.each as _,
         days.lo as _,

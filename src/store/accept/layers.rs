@@ -53,7 +53,7 @@ pub(super) async fn insert(connection: &mut PgConnection, job_id: Uuid, identity
 /// What was seen of a layer's pause level before it was accepted.
 fn first_level<'a>(identity: &Identity, layer: &LayerPlan) -> (serde_json::Value, Option<&'a str>) {
     let mut levels = Levels::default();
-    let edge = levels.see(identity.levels.iter().filter(|seen| seen.layer.as_deref() == Some(&layer.name)));
+    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.layer.as_deref() == Some(&layer.name)));
     (levels.to_json(), edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str()))
 }
 

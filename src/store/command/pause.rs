@@ -69,7 +69,7 @@ impl Store {
 /// The levels of one object after what was seen of it, and its edge.
 fn sees(column: &serde_json::Value, layer: Option<&str>, seen: &[Sighting]) -> (Levels, Option<Edge>) {
     let mut levels = Levels::read(column);
-    let edge = levels.see(seen.iter().filter(|sighting| sighting.layer.as_deref() == layer));
+    let edge = levels.see(&seen.iter().filter(|sighting| sighting.layer.as_deref() == layer));
     (levels, edge)
 }
 
@@ -94,9 +94,9 @@ async fn take_in(
     Ok(())
 }
 
-/// Who is said to have paused after this edge: `Some(None)` = nobody, `None` = it stays as it is.
-fn pauser(edge: Option<Edge>) -> Option<Option<&'static str>> {
-    edge.map(|edge| edge.paused.then_some(edge.source.as_str()))
+/// Who is said to have paused after this edge, if anybody; without one it stays as it is.
+fn pauser(edge: Option<Edge>, before: Option<&str>) -> Option<&str> {
+    edge.map_or(before, |edge| edge.paused.then_some(edge.source.as_str()))
 }
 
 async fn write_job(
@@ -106,7 +106,7 @@ async fn write_job(
     edge: Option<Edge>,
     paused: &mut Paused,
 ) -> Result<(), Error> {
-    let by = pauser(edge).unwrap_or(job.paused_by.as_deref()).map(str::to_owned);
+    let by = pauser(edge, job.paused_by.as_deref()).map(str::to_owned);
     let moved = by.is_some() != job.paused_by.is_some();
     let version = job.version + i64::from(moved);
     sqlx::query!(
@@ -150,7 +150,7 @@ async fn write_layer(
     edge: Option<Edge>,
     paused: &mut Paused,
 ) -> Result<(), Error> {
-    let by = pauser(edge).unwrap_or(row.layer.paused_by.as_deref());
+    let by = pauser(edge, row.layer.paused_by.as_deref());
     let moved = by.is_some() != row.layer.paused_by.is_some();
     let version = row.version + i64::from(moved);
     sqlx::query!(

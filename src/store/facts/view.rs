@@ -1,0 +1,79 @@
+//! A job as it stands, for its status and for people.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+
+use crate::core::job::Job;
+use crate::core::wait::Standstill;
+
+/// A job as it stands: all that its status needs but what the queue knows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The job.
+    pub job_id: Uuid,
+    /// Its object.
+    pub uid: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its queue, as its spec names it.
+    pub queue: String,
+    /// The generation of its object that was taken over.
+    pub generation: i64,
+    /// The job, in the shape in which the core decides.
+    pub job: Job,
+    /// What the core does not need to know of its layers, in the order of `job.layers`.
+    pub layers: Vec<LayerFacts>,
+    /// Why it stands as it does.
+    pub reason: Option<String>,
+    /// When its first layer opened.
+    pub started_ms: Option<i64>,
+    /// When it ended.
+    pub finished_ms: Option<i64>,
+    /// When it is to be killed.
+    pub deadline_ms: Option<i64>,
+    /// Its object was deleted.
+    pub deleted: bool,
+    /// Its object is being deleted because its time to live is over.
+    pub expired: bool,
+    /// Most tasks queued and running at once.
+    pub max_in_flight: Option<u32>,
+    /// What stands still, by layer name; what no worker serves is for the queue to add.
+    pub standstills: BTreeMap<String, Standstill>,
+}
+
+/// What the core does not need to know of a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerFacts {
+    /// The layer.
+    pub layer_id: Uuid,
+    /// Its title for people.
+    pub title: String,
+    /// Why it stands as it does.
+    pub reason: Option<String>,
+    /// When it first opened.
+    pub started_ms: Option<i64>,
+    /// When it last ended.
+    pub finished_ms: Option<i64>,
+    /// The types of its tasks that may be dispatched; empty unless it is open.
+    pub kinds: Vec<String>,
+}
+
+/// A task that errored, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// The task.
+    pub task_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its index, when it belongs to an array.
+    pub ix: Option<u32>,
+    /// Its last attempt.
+    pub attempt: u32,
+    /// Why.
+    pub reason: Option<String>,
+    /// What its handler said.
+    pub message: Option<String>,
+}

@@ -1,0 +1,24 @@
+-- The dispatch cursors of layers that opened: one for each type, found by hopping through the index.
+-- $1 layers, $2 days, $3 jobs, $4 queues, $5 opened again (the cursor begins at the end), $6 and $7 the days' bounds.
+WITH RECURSIVE o AS (
+    SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bool[]) AS o(layer_id, created_at, job_id, queue, again)
+), k AS (
+    SELECT o.*, (SELECT t.type FROM igor.tasks t
+                 WHERE t.layer_id = o.layer_id AND t.created_at = o.created_at AND t.created_at BETWEEN $6 AND $7
+                 ORDER BY t.type LIMIT 1) AS type
+    FROM o
+    UNION ALL
+    SELECT k.layer_id, k.created_at, k.job_id, k.queue, k.again,
+           (SELECT t.type FROM igor.tasks t
+            WHERE t.layer_id = k.layer_id AND t.type > k.type AND t.created_at = k.created_at AND t.created_at BETWEEN $6 AND $7
+            ORDER BY t.type LIMIT 1)
+    FROM k WHERE k.type IS NOT NULL
+)
+INSERT INTO igor.layer_types (layer_id, type, job_id, created_at, queue, next_ordinal, total)
+SELECT k.layer_id, k.type, k.job_id, k.created_at, k.queue, CASE WHEN k.again THEN e.total ELSE 0 END, e.total
+FROM k CROSS JOIN LATERAL (
+    SELECT t.ordinal + 1 AS total FROM igor.tasks t
+    WHERE t.layer_id = k.layer_id AND t.type = k.type AND t.created_at = k.created_at AND t.created_at BETWEEN $6 AND $7
+    ORDER BY t.ordinal DESC LIMIT 1
+) e WHERE k.type IS NOT NULL
+ON CONFLICT (layer_id, type) DO NOTHING

@@ -1,0 +1,47 @@
+-- Moves every task of the given stretches that stands where a move begins, whatever its attempt.
+-- $1 job, $2 its day, $3 to $5 stretches (layer, first and last ordinal), $6 and $7 moves, $8 reason, $9 actor, $10 command.
+-- The types of a layer are found by hopping through the index, which is by layer, type and ordinal.
+WITH RECURSIVE s AS (
+    SELECT * FROM unnest($3::uuid[], $4::int4[], $5::int4[]) AS s(layer_id, first, last)
+), k AS (
+    SELECT s.*, (SELECT t.type FROM igor.tasks t WHERE t.layer_id = s.layer_id AND t.created_at = $2 ORDER BY t.type LIMIT 1) AS type FROM s
+    UNION ALL
+    SELECT k.layer_id, k.first, k.last,
+           (SELECT t.type FROM igor.tasks t WHERE t.layer_id = k.layer_id AND t.type > k.type AND t.created_at = $2 ORDER BY t.type LIMIT 1)
+    FROM k WHERE k.type IS NOT NULL
+), m AS (
+    SELECT * FROM unnest($6::text[]::igor.status[], $7::text[]::igor.status[]) AS m("from", "to")
+), upd AS (
+    UPDATE igor.tasks t
+    SET prev_status = t.status, status = m."to", version = t.version + 1, updated_at = statement_timestamp(), reason = $8,
+        failures = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.failures END, lost = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.lost END
+    FROM k, m
+    WHERE t.layer_id = k.layer_id AND t.type = k.type AND t.ordinal >= k.first AND t.ordinal < k.last
+      AND t.created_at = $2 AND t.status = m."from"
+    RETURNING t.id, t.created_at, t.layer_id, t.type, t.ordinal, t.prev_status, t.status, t.attempt, t.version
+), hist AS (
+    INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor, reason, command_id)
+    SELECT u.created_at, u.id, u.layer_id, u.prev_status, u.status, u.attempt, u.version, $9, $8, $10 FROM upd u
+), ob AS (
+    INSERT INTO igor.outbox (kind, task_id, created_at, attempt)
+    SELECT 'K', u.id, u.created_at, u.attempt FROM upd u WHERE u.prev_status IN ('QUEUED', 'RUNNING') ORDER BY u.layer_id, u.ordinal
+), rq AS (
+    INSERT INTO igor.requeue AS q (task_id, created_at, layer_id, type, not_before)
+    SELECT u.id, u.created_at, u.layer_id, u.type, statement_timestamp() FROM upd u WHERE u.status = 'PENDING'
+    ON CONFLICT (task_id) DO UPDATE SET not_before = excluded.not_before
+), d AS (
+    SELECT u.layer_id,
+           (count(*) FILTER (WHERE u.status = 'PENDING') - count(*) FILTER (WHERE u.prev_status = 'PENDING'))::int4 AS p,
+           (count(*) FILTER (WHERE u.prev_status = 'QUEUED'))::int4 AS from_q, (count(*) FILTER (WHERE u.prev_status = 'RUNNING'))::int4 AS from_r,
+           (count(*) FILTER (WHERE u.prev_status = 'COMPLETED'))::int4 AS from_c,
+           (count(*) FILTER (WHERE u.status = 'ERRORED') - count(*) FILTER (WHERE u.prev_status = 'ERRORED'))::int4 AS e,
+           (count(*) FILTER (WHERE u.status = 'SKIPPED') - count(*) FILTER (WHERE u.prev_status = 'SKIPPED'))::int4 AS s
+    FROM upd u GROUP BY 1
+), lay AS (
+    UPDATE igor.layers l
+    SET n_pending = l.n_pending + d.p, n_queued = l.n_queued - d.from_q, n_running = l.n_running - d.from_r,
+        n_completed = l.n_completed - d.from_c, n_errored = l.n_errored + d.e, n_skipped = l.n_skipped + d.s,
+        updated_at = statement_timestamp()
+    FROM d WHERE l.id = d.layer_id AND l.job_id = $1 AND l.created_at = $2
+)
+SELECT count(*)::int4 AS "moved!" FROM upd

@@ -1,0 +1,178 @@
+//! A plan becomes rows: once, resumable between any two chunks, with the ids that the core computes.
+
+use igor::core::id;
+use igor::core::plan::TaskPlan;
+use igor::core::status::Status;
+use igor::store::{Error, Sighting, Source, Standing};
+
+use crate::world::{World, array, job_id, layer, moved_layers, now_ms, object, plan, task};
+
+#[tokio::test]
+async fn a_plan_is_accepted_once_and_its_first_layers_open() {
+    let world = World::new().await;
+    let (object, plan) = (object("j"), plan(vec![layer("a", 0, vec![task("x"), array("y", 3)]), layer("b", 1, vec![task("z")])]));
+    let first = world.accept(&object, &plan).await;
+    assert_eq!((first.standing, first.job_id), (Standing::Fresh, job_id(&object)));
+    assert_eq!(moved_layers(&first.change), [("a", Status::Running)]);
+    assert_eq!(
+        first.change.opened.iter().map(|open| (open.kind.as_str(), open.next_ordinal, open.end)).collect::<Vec<_>>(),
+        [("render", 0, 4)]
+    );
+    let again = world.accept(&object, &plan).await;
+    assert_eq!((again.standing, again.differs.is_empty(), again.change.opened.is_empty()), (Standing::Known, true, true));
+    assert_eq!(world.count("SELECT count(*) FROM igor.tasks").await, 5);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn the_database_computes_the_same_ids_as_the_core() {
+    let world = World::new().await;
+    let object = object("j");
+    world.accept(&object, &plan(vec![layer("a", 0, vec![array("y", 1200)])])).await;
+    let rows: Vec<(uuid::Uuid, String, i32)> =
+        sqlx::query_as("SELECT id, name, ix FROM igor.tasks ORDER BY ordinal").fetch_all(&world.database.pool).await.expect("rows");
+    for (place, (found, name, ix)) in rows.iter().enumerate() {
+        assert_eq!((name.clone(), *ix), (format!("y-{place}"), i32::try_from(place).expect("an index")));
+        assert_eq!(*found, id::task(object.created_ms, &object.uid, "a", name));
+    }
+    assert_eq!(rows.len(), 1200);
+}
+
+#[tokio::test]
+async fn an_accept_that_is_cut_off_between_any_two_chunks_goes_on_where_it_was() {
+    let world = World::new().await;
+    let single = |count: usize| (0..count).map(|place| task(&format!("s{place}"))).collect::<Vec<TaskPlan>>();
+    let mut mixed = single(7);
+    mixed.insert(3, array("y", 11));
+    let plan = plan(vec![layer("a", 0, mixed), layer("empty", 0, vec![]), layer("b", 1, vec![array("z", 5), task("last")])]);
+    let object = object("j");
+    let mut steps = 0;
+    // Each call stands for another process: nothing is kept between them but the ledger.
+    while world.store.accept_chunk(world.epoch, &object, &plan, 3).await.expect("a chunk").is_none() {
+        steps += 1;
+        let open = world.store.open_types().await.expect("open types");
+        assert_eq!(open, [], "nothing opens while it is loading");
+        assert_eq!(world.status(job_id(&object)).await, (Status::Pending, false));
+        world.check().await;
+    }
+    assert_eq!(steps, 24_usize.div_ceil(3) - 1);
+    assert_eq!(world.accept(&object, &plan).await.standing, Standing::Known);
+    let ran = world.run_to_the_end(job_id(&object)).await;
+    assert_eq!(ran.len(), 24);
+    assert_eq!(ran[..5], ["a/s0", "a/s1", "a/s2", "a/y-0", "a/y-1"]);
+    assert_eq!(world.status(job_id(&object)).await, (Status::Completed, true));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn two_callers_at_once_accept_a_plan_once() {
+    let world = World::new().await;
+    let (object, plan) = (object("j"), plan(vec![layer("a", 0, vec![array("t", 500)])]));
+    let (one, two) = tokio::join!(world.store.accept(world.epoch, &object, &plan), world.store.accept(world.epoch, &object, &plan));
+    for outcome in [one, two] {
+        // Who comes second may be told to try again; then it finds the job.
+        if let Err(error) = outcome {
+            assert_eq!(error.class(), igor::store::Class::Transient, "{error:?}");
+        }
+    }
+    assert_eq!(world.accept(&object, &plan).await.standing, Standing::Known);
+    assert_eq!(world.count("SELECT count(*) FROM igor.tasks").await, 500);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_plan_edited_while_it_loads_takes_the_place_of_the_first() {
+    let world = World::new().await;
+    let object = object("j");
+    let first = plan(vec![layer("a", 0, vec![array("t", 10)])]);
+    assert!(world.store.accept_chunk(world.epoch, &object, &first, 4).await.expect("a chunk").is_none());
+    let second = plan(vec![layer("a", 0, vec![array("u", 6)]), layer("b", 1, vec![task("v")])]);
+    assert_eq!(world.accept(&object, &second).await.standing, Standing::Fresh);
+    assert_eq!(world.run_to_the_end(job_id(&object)).await.len(), 7);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn another_plan_for_an_accepted_job_is_named_and_changes_nothing() {
+    let world = World::new().await;
+    let object = object("j");
+    world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")]), layer("b", 1, vec![task("y")])])).await;
+    let other = plan(vec![layer("a", 0, vec![task("x")]), layer("b", 1, vec![task("z")]), layer("c", 2, vec![])]);
+    let accepted = world.accept(&object, &other).await;
+    assert_eq!((accepted.standing, accepted.differs), (Standing::Known, vec!["b".to_owned(), "c".to_owned()]));
+    assert_eq!(world.run_to_the_end(job_id(&object)).await, ["a/x", "b/y"]);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn limits_and_priority_of_a_later_generation_are_taken_over_and_older_ones_are_not() {
+    let world = World::new().await;
+    let mut object = object("j");
+    let mut plan = plan(vec![layer("a", 0, vec![array("t", 10)])]);
+    world.accept(&object, &plan).await;
+    object.generation = 2;
+    (plan.priority, plan.max_in_flight, plan.layers[0].max_in_flight) = (5, Some(7), Some(4));
+    let open = world.accept(&object, &plan).await.change.opened;
+    assert_eq!(open.iter().map(|open| (open.lane, open.job_limit, open.layer_limit)).collect::<Vec<_>>(), [(0, Some(7), Some(4))]);
+    object.generation = 1;
+    plan.priority = -5;
+    world.accept(&object, &plan).await;
+    let open = world.store.open_types().await.expect("open types");
+    assert_eq!(open[0].lane, 0);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_job_of_empty_layers_is_complete_at_once() {
+    let world = World::new().await;
+    let object = object("j");
+    let change = world.accept(&object, &plan(vec![layer("a", 0, vec![]), layer("b", 1, vec![])])).await.change;
+    assert_eq!((change.status, change.finished), (Some(Status::Completed), true));
+    assert_eq!(moved_layers(&change), [("a", Status::Completed), ("b", Status::Completed)]);
+    assert_eq!(world.store.live_jobs().await.expect("live jobs"), []);
+    let again = world.accept(&object, &plan(vec![layer("a", 0, vec![]), layer("b", 1, vec![])])).await;
+    assert_eq!(again.standing, Standing::Ended);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn the_pause_level_of_the_spec_holds_from_the_first_transaction() {
+    let world = World::new().await;
+    let mut object = object("j");
+    object.levels = vec![Sighting { layer: None, source: Source::Spec, paused: Some(true), version: 7 }];
+    world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")])])).await;
+    assert_eq!(world.store.open_types().await.expect("open types"), []);
+    let snapshot = world.store.snapshot(job_id(&object)).await.expect("a snapshot");
+    assert_eq!((snapshot.job.paused_by.as_deref(), snapshot.job.status), (Some("spec"), Status::Pending));
+    world.check().await;
+}
+
+#[tokio::test]
+async fn arguments_arrive_as_they_were_given_short_long_shared_and_none() {
+    let world = World::new().await;
+    let object = object("j");
+    let long = TaskPlan { args: Some(vec![0xFF; 9_000]), ..task("long") };
+    let none = TaskPlan { args: None, ..task("none") };
+    world.accept(&object, &plan(vec![layer("a", 0, vec![task("short"), long, none, array("shared", 2)])])).await;
+    let tasks = world.dispatch_all(job_id(&object)).await.tasks;
+    let args: Vec<(&str, &[u8])> = tasks.iter().map(|task| (task.name.as_str(), &task.args[..])).collect();
+    let expected: [(&str, &[u8]); 5] =
+        [("short", b"short"), ("long", &[0xFF; 9_000]), ("none", b""), ("shared-0", b"shared"), ("shared-1", b"shared")];
+    assert_eq!(args, expected);
+}
+
+#[tokio::test]
+async fn a_job_of_a_day_whose_partition_was_dropped_is_not_run_again() {
+    let world = World::new().await;
+    let mut old = object("old");
+    old.created_ms = now_ms() - 40 * 86_400_000;
+    assert_eq!(world.accept(&old, &plan(vec![layer("a", 0, vec![task("x")])])).await.standing, Standing::Fresh);
+    sqlx::query("UPDATE igor.days SET day = day - 200 WHERE day = (SELECT min(day) FROM igor.days)")
+        .execute(&world.database.pool)
+        .await
+        .expect("moved");
+    let mut dropped = object("dropped");
+    dropped.created_ms = old.created_ms - 200 * 86_400_000;
+    let refused = world.store.accept(world.epoch, &dropped, &plan(vec![])).await.expect_err("refused");
+    assert!(matches!(refused, Error::HistoryArchived { .. }), "{refused:?}");
+}

@@ -1,0 +1,18 @@
+//! The ledger on a real Postgres: every transaction twice, two callers at once, and the invariants checked by SQL after each test.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod accept;
+mod audit;
+mod collect;
+mod command;
+mod dispatch;
+mod fence;
+mod outbox;
+mod partitions;
+mod pause;
+mod snapshot;
+mod stress;
+mod throughput;
+mod world;

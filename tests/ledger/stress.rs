@@ -1,0 +1,193 @@
+//! Several operators at once, each doing at random what an operator does: duplicates, stale attempts, RUNNING and ERRORED in one
+//! batch, recalls, pauses, retries; then every invariant.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use igor::core::fold::Said;
+use igor::core::plan::TaskPlan;
+use igor::store::{Class, Dispatched, Error, Outcome, Recalled, Sighting, Source, Want};
+use uuid::Uuid;
+
+use crate::world::{World, array, command, job_id, layer, object, outcome, plan, task};
+
+const OPERATORS: u64 = 4;
+const JOBS: usize = 6;
+
+/// Small and reproducible: the seed is printed when a test fails.
+struct Dice(u64);
+
+impl Dice {
+    fn roll(&mut self, sides: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % (sides as u64)).unwrap_or(0)
+    }
+}
+
+/// What the operators share: every attempt ever handed out, and what happened.
+struct Field {
+    world: World,
+    jobs: Vec<Uuid>,
+    handed_out: Mutex<Vec<Dispatched>>,
+    retries: AtomicUsize,
+    until: Instant,
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whatever_several_operators_do_at_once_the_invariants_hold() {
+    let seed = u64::try_from(crate::world::now_ms()).unwrap_or(1) | 1;
+    let world = World::new().await;
+    let mut jobs = Vec::new();
+    for number in 0..JOBS {
+        let object = object(&format!("j{number}"));
+        let tries = |tasks: TaskPlan| TaskPlan { max_failures: 3, ..tasks };
+        let mut plan = plan(vec![
+            layer("a", 0, vec![tries(array("t", 150)), tries(task("x"))]),
+            layer("b", 0, vec![TaskPlan { kind: "encode".to_owned(), ..tries(array("u", 60)) }]),
+            layer("empty", 1, vec![]),
+            layer("c", 2, vec![tries(array("v", 80))]),
+        ]);
+        plan.backoff.initial = Duration::ZERO;
+        if number % 2 == 1 {
+            plan.on_failure = igor::core::job::OnFailure::Continue;
+        }
+        world.accept(&object, &plan).await;
+        jobs.push(job_id(&object));
+    }
+    let until = Instant::now() + Duration::from_secs(6);
+    let field = Arc::new(Field { world, jobs, handed_out: Mutex::default(), retries: AtomicUsize::new(0), until });
+    let operators = (0..OPERATORS).map(|number| tokio::spawn(operate(Arc::clone(&field), Dice(seed.wrapping_mul(number * 2 + 3)))));
+    for operator in futures::future::join_all(operators).await {
+        operator.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+    }
+    field.world.check().await;
+    finish_all(&field).await;
+    field.world.check().await;
+    let unfinished = field.world.count("SELECT count(*) FROM igor.tasks WHERE status NOT IN ('COMPLETED', 'SKIPPED')").await;
+    assert_eq!(unfinished, 0, "seed {seed}");
+    assert_eq!(field.world.store.live_jobs().await.expect("live jobs"), [], "seed {seed}");
+}
+
+async fn operate(field: Arc<Field>, mut dice: Dice) {
+    while Instant::now() < field.until {
+        let job = field.jobs[dice.roll(field.jobs.len())];
+        let outcome = match dice.roll(20) {
+            0 => pause(&field, job, &mut dice).await,
+            1 => retry(&field, job).await,
+            2 => recall(&field, &mut dice).await,
+            3..=9 => dispatch(&field, &mut dice).await,
+            _ => collect(&field, &mut dice).await,
+        };
+        match outcome {
+            Ok(()) => {}
+            Err(error) if error.class() == Class::Transient => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+}
+
+async fn dispatch(field: &Field, dice: &mut Dice) -> Result<(), Error> {
+    let open = field.world.store.open_types().await?;
+    let wants: Vec<Want> = open
+        .into_iter()
+        .filter(|_| dice.roll(3) > 0)
+        .map(|open| Want { layer_id: open.layer_id, job_id: open.job_id, kind: open.kind, room: 20 })
+        .collect();
+    let tasks = field.world.store.dispatch(field.world.epoch, &wants).await?.tasks;
+    field.handed_out.lock().expect("a lock").extend(tasks);
+    Ok(())
+}
+
+/// Says anything of any attempt, mostly of late ones, some of them twice in a batch's neighbours and long ago.
+async fn collect(field: &Field, dice: &mut Dice) -> Result<(), Error> {
+    let batch: Vec<Outcome> = {
+        let known = field.handed_out.lock().expect("a lock");
+        let mut picked = std::collections::BTreeMap::new();
+        for _ in 0..60.min(known.len()) {
+            let back = if dice.roll(4) == 0 { known.len() } else { known.len().min(150) };
+            let task = &known[known.len() - 1 - dice.roll(back)];
+            let words = [
+                Said::Running,
+                Said::Completed,
+                Said::Completed,
+                Said::Completed,
+                Said::Errored,
+                Said::Released,
+                Said::Lost,
+                Said::Skipped,
+            ];
+            let mut outcome = outcome(task, words[dice.roll(words.len())]);
+            outcome.job_id = outcome.job_id.filter(|_| dice.roll(2) == 0);
+            picked.insert((task.task_id, task.attempt), outcome);
+        }
+        picked.into_values().collect()
+    };
+    let twice = batch.clone();
+    field.world.store.collect(field.world.epoch, batch).await?;
+    if dice.roll(4) == 0 {
+        let again = field.world.store.collect(field.world.epoch, twice).await?;
+        // A RUNNING may be followed by nothing of this batch: the same said twice never counts twice.
+        assert_eq!(again.applied, [], "said twice, counted twice");
+    }
+    Ok(())
+}
+
+async fn recall(field: &Field, dice: &mut Dice) -> Result<(), Error> {
+    let recalled: Vec<Recalled> = {
+        let known = field.handed_out.lock().expect("a lock");
+        known
+            .iter()
+            .rev()
+            .take(30)
+            .filter(|_| dice.roll(3) == 0)
+            .map(|task| Recalled { job_id: task.job_id, task_id: task.task_id, attempt: task.attempt, kind: task.kind.clone() })
+            .collect()
+    };
+    field.world.store.recall_done(field.world.epoch, &recalled).await.map(drop)
+}
+
+async fn pause(field: &Field, job: Uuid, dice: &mut Dice) -> Result<(), Error> {
+    let version = u64::try_from(crate::world::now_ms()).unwrap_or(0);
+    let layer = [None, Some("a"), Some("c")][dice.roll(3)].map(str::to_owned);
+    let pause = Sighting { layer, source: Source::Annotation, paused: Some(true), version };
+    field.world.store.observe(Some(field.world.epoch), job, std::slice::from_ref(&pause)).await?;
+    let unpause = Sighting { paused: None, version: version + 1, ..pause };
+    field.world.store.observe(Some(field.world.epoch), job, &[unpause]).await.map(drop)
+}
+
+async fn retry(field: &Field, job: Uuid) -> Result<(), Error> {
+    let token = field.retries.fetch_add(1, Ordering::Relaxed).to_string();
+    field.world.store.retry_failed(Some(field.world.epoch), &command(job, "retry", &token)).await.map(drop)
+}
+
+/// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left.
+async fn finish_all(field: &Field) {
+    let world = &field.world;
+    let version = u64::try_from(crate::world::now_ms()).unwrap_or(0) + 60_000;
+    for job in &field.jobs {
+        let calm =
+            |layer: Option<&str>| Sighting { layer: layer.map(str::to_owned), source: Source::Annotation, paused: Some(false), version };
+        world.store.observe(None, *job, &[calm(None), calm(Some("a")), calm(Some("c"))]).await.expect("unpaused");
+    }
+    sqlx::query("UPDATE igor.requeue SET not_before = statement_timestamp()").execute(&world.database.pool).await.expect("due");
+    let in_flight: Vec<Dispatched> = field.handed_out.lock().expect("a lock").clone();
+    for chunk in in_flight.chunks(1000) {
+        world.say(&latest(chunk), Said::Completed).await;
+    }
+    for job in &field.jobs {
+        for _ in 0..3 {
+            world.run_to_the_end(*job).await;
+            retry(field, *job).await.expect("retried");
+        }
+        world.run_to_the_end(*job).await;
+    }
+}
+
+/// Of each task in a chunk its last attempt: a batch holds one outcome an attempt.
+fn latest(tasks: &[Dispatched]) -> Vec<Dispatched> {
+    let by_task: std::collections::BTreeMap<Uuid, &Dispatched> = tasks.iter().map(|task| (task.task_id, task)).collect();
+    by_task.into_values().cloned().collect()
+}
