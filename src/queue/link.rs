@@ -57,6 +57,11 @@ impl Link {
         Ok((slot.made, connection))
     }
 
+    /// The number of the connection that the next request uses, made now if there is none.
+    pub(crate) async fn connected(&self) -> Result<u64, Error> {
+        self.connection().await.map(|(number, _)| number)
+    }
+
     /// How many connections were made so far: a change tells that replies may have been lost in between.
     pub(crate) async fn made(&self) -> u64 {
         self.current.lock().await.made

@@ -86,7 +86,8 @@ impl Fetcher {
         }
         self.release_waiting("Shutdown");
         // A read that got lost may have been answered: what it delivered is given back too.
-        if self.link.made().await != self.looked_back_on && self.look_back().await.is_ok() {
+        let looked_back = self.link.made().await == self.looked_back_on;
+        if !looked_back && matches!(tokio::time::timeout(BLOCK, self.look_back()).await, Ok(Ok(()))) {
             self.release_waiting("Shutdown");
         }
         self.running
@@ -137,7 +138,7 @@ impl Fetcher {
     /// On a new connection the replies of the last one may be lost: what they delivered stands in the own pending list. It is read
     /// once more a little later, for what the server sent to the old connection before it knew.
     async fn look_back_if_due(&mut self) -> Result<(), Error> {
-        let made = self.link.made().await;
+        let made = self.link.connected().await?;
         let again = self.look_back_again.is_some_and(|at| Instant::now() >= at);
         if made == self.looked_back_on && !again {
             return Ok(());
@@ -145,7 +146,7 @@ impl Fetcher {
         self.look_back().await?;
         let first_ever = self.looked_back_on == 0;
         self.look_back_again = (!again && !first_ever).then(|| Instant::now() + self.shared.shortest_lease() / 3);
-        self.looked_back_on = self.link.made().await;
+        self.looked_back_on = made;
         Ok(())
     }
 
