@@ -55,8 +55,8 @@ struct Worker {
     /// The queue is one that the operator's settings share between namespaces
     #[arg(long)]
     shared: bool,
-    /// Task type to serve; repeat for more. Without --exec one of the built-in ones
-    #[arg(long = "type", value_name = "TYPE", required = true)]
+    /// Task type to serve; repeat for more. Without --exec the built-in ones, all of them when none is named
+    #[arg(long = "type", value_name = "TYPE")]
     types: Vec<String>,
     /// Tasks that run at the same time
     #[arg(long, env = "IGOR_SLOTS", default_value_t = 1)]

@@ -10,7 +10,7 @@ mod layer;
 pub mod resolve;
 mod rules;
 mod schema;
-
+pub mod status;
 mod task;
 
 pub use condition::{Condition, ConditionStatus};

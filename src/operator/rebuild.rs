@@ -14,10 +14,12 @@ use super::dispatcher::Dispatcher;
 use super::in_flight::Flight;
 use super::relay;
 use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
-use crate::store::Outstanding;
+use crate::store::{Attempt, Dispatched, Outstanding, Recalled};
 
 /// Entries read at once.
 const PAGE: usize = 1000;
+/// Tasks written at once.
+const CHUNK: usize = 1000;
 
 /// Rebuilds the table, then relays what the outbox holds and pushes what is missing.
 pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
@@ -35,11 +37,11 @@ pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
 }
 
 fn by_task(outstanding: Vec<Outstanding>) -> HashMap<Uuid, Outstanding> {
-    outstanding.into_iter().map(|known| (known.task.task_id, known)).collect()
+    outstanding.into_iter().map(|known| (known.attempt.task_id, known)).collect()
 }
 
 fn key_of(dispatcher: &Dispatcher, known: &Outstanding) -> Option<TypeKey> {
-    dispatcher.term().key(&known.task.namespace, &known.task.queue, &known.task.kind)
+    dispatcher.term().key(&known.attempt.namespace, &known.attempt.queue, &known.attempt.kind)
 }
 
 /// Enters what lies in a lane, and deletes what is stale or double.
@@ -60,14 +62,14 @@ async fn read_lane(
         for stored in page {
             let known = stored.header.ok().and_then(|header| {
                 let known = outstanding.get(&header.id)?;
-                (known.task.attempt == header.attempt && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == stored.id))
+                (known.attempt.attempt == header.attempt && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == stored.id))
                     .then_some(known)
             });
             let Some(known) = known else {
                 stale.push(EntryRef { lane, id: stored.id });
                 continue;
             };
-            let task = &known.task;
+            let task = &known.attempt;
             let flight =
                 Flight { key: key.clone(), lane, entry: stored.id, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
             term.in_flight.insert(task.task_id, flight);
@@ -84,27 +86,38 @@ async fn read_lane(
 /// What the ledger calls queued or running and Redis does not have. Asked twice: results may have ended it meanwhile.
 async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
     let term = dispatcher.term().clone();
-    let is_missing = |known: &Outstanding| {
-        term.in_flight.get(known.task.task_id).is_none_or(|flight| flight.attempt != known.task.attempt)
-    };
-    if !outstanding.values().any(is_missing) {
+    let is_missing =
+        |known: &Attempt| term.in_flight.get(known.task_id).is_none_or(|flight| flight.attempt != known.attempt);
+    if !outstanding.values().any(|known| is_missing(&known.attempt)) {
         return Ok(());
     }
-    let again = by_task(term.context.store.outstanding().await?);
     let mut back = Vec::new();
     let mut push = Vec::new();
-    for known in again.into_values().filter(is_missing) {
-        let same = outstanding.get(&known.task.task_id).is_some_and(|before| before.task.attempt == known.task.attempt);
-        match (same, known.paused && !known.running) {
+    for known in term.context.store.outstanding().await? {
+        let attempt = known.attempt;
+        let same = outstanding.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
+        match (same && is_missing(&attempt), known.paused && !known.running) {
             (false, _) => {}
-            (true, true) => back.push((known.task.job_id, known.task.task_id, known.task.attempt)),
-            (true, false) => push.push(known.task),
+            (true, true) => back.push(Recalled {
+                job_id: attempt.job_id,
+                task_id: attempt.task_id,
+                attempt: attempt.attempt,
+                kind: attempt.kind,
+            }),
+            (true, false) => push.push(attempt.task_id),
         }
     }
     tracing::info!(pushed = push.len(), pending = back.len(), "tasks that Redis did not have");
-    if !back.is_empty() {
-        term.context.store.recall_done(term.epoch, &back).await?;
+    for chunk in back.chunks(CHUNK) {
+        term.context.store.recall_done(term.epoch, chunk).await?;
     }
-    push.sort_by_key(|task| task.task_id);
-    relay::push(dispatcher, push).await
+    for chunk in push.chunks(CHUNK) {
+        let tasks = term.context.store.pushable(chunk).await?;
+        relay::push(dispatcher, tasks.into_iter().filter(|task| is_same(outstanding, task)).collect()).await?;
+    }
+    Ok(())
+}
+
+fn is_same(outstanding: &HashMap<Uuid, Outstanding>, task: &Dispatched) -> bool {
+    outstanding.get(&task.task_id).is_some_and(|before| before.attempt.attempt == task.attempt)
 }

@@ -12,7 +12,7 @@ use super::dispatcher::Dispatcher;
 use super::in_flight::Flight;
 use super::term::Term;
 use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
-use crate::store::{Attempt, Change, Dispatched, OutboxRow, Scope};
+use crate::store::{Attempt, Change, Dispatched, OutboxRow, Recalled, Scope};
 
 /// Rows read at once.
 const PAGE: u32 = 1000;
@@ -181,12 +181,15 @@ async fn recall(term: &Term, scope: Scope) -> Result<(), Error> {
     for ((key, lane), flights) in lanes {
         let ids: Vec<EntryId> = flights.keys().copied().collect();
         let taken = term.context.queue.recall(&key, lane, &ids, term.owner).await?;
-        let back: Vec<(Uuid, Uuid, u32)> =
-            taken.iter().filter_map(|id| flights.get(id)).map(|(task, flight)| (flight.job, *task, flight.attempt)).collect();
-        for (_, task, attempt) in &back {
-            term.in_flight.remove(*task, *attempt);
+        let back: Vec<Recalled> = taken.iter().filter_map(|id| flights.get(id)).map(|(task, flight)| recalled(*task, flight)).collect();
+        for recalled in &back {
+            term.in_flight.remove(recalled.task_id, recalled.attempt);
         }
         term.context.store.recall_done(term.epoch, &back).await?;
     }
     Ok(())
+}
+
+fn recalled(task_id: Uuid, flight: &Flight) -> Recalled {
+    Recalled { job_id: flight.job, task_id, attempt: flight.attempt, kind: flight.key.kind.clone() }
 }

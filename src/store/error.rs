@@ -129,7 +129,8 @@ impl Error {
 /// Serialisation, deadlock, lock and statement timeouts, shutdown, out of resources, connection, a standby: all pass.
 fn class_of(error: &sqlx::Error) -> Class {
     let passing = |code: &str| {
-        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03") || ["57P0", "53", "08"].iter().any(|class| code.starts_with(class))
+        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03")
+            || ["57P0", "53", "08"].iter().any(|class| code.starts_with(class))
     };
     match error {
         sqlx::Error::Database(error) if error.code().is_some_and(|code| passing(&code)) => Class::Transient,

@@ -18,6 +18,13 @@ use crate::core::wait::Standstill;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Epoch(pub(super) i64);
 
+impl Epoch {
+    /// The number itself: the owner's token in Redis.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+}
+
 /// Which object a plan belongs to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
@@ -352,6 +359,21 @@ pub struct Collected {
     pub counts: Vec<LayerCount>,
     /// Jobs in which a layer or the job itself moved.
     pub jobs: Vec<JobChange>,
+    /// Outcomes that the database refuses, each with why: to be logged and dropped.
+    pub refused: Vec<(Outcome, String)>,
+}
+
+/// An attempt that was taken back from the queue before anybody got it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recalled {
+    /// The job.
+    pub job_id: Uuid,
+    /// The task.
+    pub task_id: Uuid,
+    /// The attempt, counted from 1.
+    pub attempt: u32,
+    /// The task's type.
+    pub kind: String,
 }
 
 /// A one-shot command.
@@ -420,6 +442,8 @@ pub struct Snapshot {
     pub deleted: bool,
     /// Its object is being deleted because its time to live is over.
     pub expired: bool,
+    /// Most tasks queued and running at once.
+    pub max_in_flight: Option<u32>,
     /// What stands still, by layer name; what no worker serves is for the queue to add.
     pub standstills: BTreeMap<String, Standstill>,
 }
@@ -465,4 +489,15 @@ pub struct Overdue {
     pub attempt: Attempt,
     /// How long it runs.
     pub for_time: Duration,
+}
+
+/// An attempt that is queued or running.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outstanding {
+    /// The attempt and where it is queued.
+    pub attempt: Attempt,
+    /// A worker said that it runs.
+    pub running: bool,
+    /// It, its layer or its job is paused: were it not queued, it would not be dispatched.
+    pub paused: bool,
 }

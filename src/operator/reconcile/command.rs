@@ -94,9 +94,9 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
         id: id::command(observed.created_ms, &observed.uid, "job", "deadline", &due.unwrap_or(0).to_string()),
         job_id,
         actor: "igor-operator".to_owned(),
-        reason: Some("activeDeadlineSeconds is over".to_owned()),
+        reason: Some("DeadlineExceeded".to_owned()),
     };
-    let done = term.context.store.kill_job(Some(term.epoch), &command, "DeadlineExceeded").await?;
+    let done = term.context.store.kill_job(Some(term.epoch), &command).await?;
     let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
     tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note).await;
     after(term, job_id, &done.change);
@@ -156,7 +156,8 @@ async fn apply(term: &Term, observed: &Observed, job_id: Uuid, (verb, _selector)
         reason: observed.object.annotations().get(crd::ANNOTATION_REASON).cloned(),
     };
     Ok(match verb {
-        Verb::Kill => term.context.store.kill_job(Some(term.epoch), &command, "Killed").await?,
+        // The tasks' reason is `Killed`, whatever words the person gave.
+        Verb::Kill => term.context.store.kill_job(Some(term.epoch), &Command { reason: None, ..command }).await?,
         // On a whole job `true` and `failed` say the same of retry.
         _ => term.context.store.retry_failed(Some(term.epoch), &command).await?,
     })

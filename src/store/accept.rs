@@ -1,0 +1,186 @@
+//! Accept: a plan becomes rows, in chunks that may be cut off between any two and go on where they were.
+//!
+//! The first transaction writes job and layers with what they announce; a layer's `n_loaded`, moved in the transaction of its rows, is
+//! the cursor. A job is accepted when `loaded_at` is set, in the transaction of its last rows, which also opens its first layers.
+
+mod layers;
+mod rows;
+
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::advance::{advance_jobs, list_live};
+use super::connect::{Act, Store, within};
+use super::error::Error;
+use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
+use super::levels::Levels;
+use super::open;
+use super::rows::{LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
+use super::time::Time;
+use crate::core::id;
+use crate::core::plan::{OnFailure, Plan};
+
+const ACT: &str = "accept a job";
+
+/// Rows of tasks in one transaction; below it a whole job is one.
+const CHUNK: u32 = 10_000;
+
+impl Store {
+    /// Brings a plan into the ledger, to its end, wherever an earlier call was cut off. The object's uid is the key.
+    ///
+    /// A job that is known keeps its accepted plan; live fields (priority, limits) of a later generation are taken over.
+    pub async fn accept(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
+        let large = plan.total() > CHUNK;
+        let _turn = if large { self.large_accept.acquire().await.ok() } else { None };
+        loop {
+            let outcome = match within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await {
+                Err(error) if error.is_missing_partition() => {
+                    self.ensure_day(Time(identity.created_ms)).await?;
+                    within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await
+                }
+                outcome => outcome,
+            };
+            if let Some(accepted) = outcome? {
+                return Ok(accepted);
+            }
+        }
+    }
+
+    /// One transaction of an acceptance, of at most `rows` rows of tasks: `None` = there is more to load.
+    ///
+    /// [`Store::accept`] repeats it to the end.
+    pub async fn accept_chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, rows: u32) -> Result<Option<Accepted>, Error> {
+        let job_id = id::job(identity.created_ms, &identity.uid);
+        let mut transaction = self.begin(ACT, Some(epoch)).await?;
+        let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
+        let mut job = match locked {
+            Some(job) if job.loaded || job.deleted || job.finished => {
+                let known = known(&mut transaction, &job, identity, plan).await?;
+                transaction.commit().await.act(ACT)?;
+                return Ok(Some(known));
+            }
+            Some(job) => job,
+            None => {
+                insert_job(&mut transaction, job_id, identity, plan).await?;
+                layers::insert(&mut transaction, job_id, identity, plan).await?;
+                list_live(&mut transaction, &[job_id], ACT).await?;
+                lock_job(&mut transaction, job_id, ACT).await?
+            }
+        };
+        let mut known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
+        if !differing(&known_layers, plan).is_empty() {
+            // Edited while it was loading: nothing of it has begun, so the new plan takes its place.
+            layers::replace(&mut transaction, job_id, identity, plan).await?;
+            known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
+        }
+        if !rows::load(&mut transaction, &job, identity, plan, &known_layers, rows).await? {
+            transaction.commit().await.act(ACT)?;
+            return Ok(None);
+        }
+        let change = finish(&mut transaction, &mut job).await?;
+        transaction.commit().await.act(ACT)?;
+        Ok(Some(Accepted { job_id, standing: Standing::Fresh, differs: Vec::new(), change }))
+    }
+}
+
+/// The last rows are in: the job is accepted, and its first layers open.
+async fn finish(transaction: &mut Transaction<'static, Postgres>, job: &mut LockedJob) -> Result<JobChange, Error> {
+    sqlx::query!(
+        "UPDATE igor.jobs SET loaded_at = statement_timestamp(), updated_at = statement_timestamp() WHERE id = $1 AND created_at = $2",
+        job.id,
+        job.created() as _
+    )
+    .execute(&mut **transaction)
+    .await
+    .act(ACT)?;
+    job.loaded = true;
+    let changes = advance_jobs(transaction, std::slice::from_mut(job), ACT).await?;
+    Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
+}
+
+async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<(), Error> {
+    let mut levels = Levels::default();
+    let edge = levels.see(identity.levels.iter().filter(|seen| seen.layer.is_none()));
+    let by_level = edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str());
+    let paused_by = if identity.restored { Some("restore") } else { by_level };
+    sqlx::query!(
+        r#"INSERT INTO igor.jobs (created_at, id, uid, namespace, name, title, queue, lane, max_in_flight, on_failure, deadline_s,
+                                  backoff_initial, backoff_max, generation, level, origin, paused_by, paused_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text, CASE WHEN $17::text IS NOT NULL THEN statement_timestamp() END)
+           ON CONFLICT DO NOTHING"#,
+        Time(identity.created_ms) as _,
+        job_id,
+        identity.uid,
+        identity.namespace,
+        identity.name,
+        plan.title.as_deref().unwrap_or(&identity.name),
+        plan.queue,
+        lane_of(plan.priority),
+        plan.max_in_flight.map(int),
+        on_failure(plan),
+        plan.deadline_seconds.map(i64::from),
+        i64::try_from(plan.backoff.initial.as_millis()).unwrap_or(i64::MAX),
+        i64::try_from(plan.backoff.max.as_millis()).unwrap_or(i64::MAX),
+        identity.generation,
+        levels.to_json(),
+        identity.origin,
+        paused_by
+    )
+    .execute(connection)
+    .await
+    .act(ACT)?;
+    Ok(())
+}
+
+fn on_failure(plan: &Plan) -> &'static str {
+    match plan.on_failure {
+        OnFailure::Hold => "Hold",
+        OnFailure::Continue => "Continue",
+    }
+}
+
+/// The lane of a priority: above 0 the high one, below it the low one.
+fn lane_of(priority: i32) -> i16 {
+    match priority.signum() {
+        1 => 0,
+        0 => 1,
+        _ => 2,
+    }
+}
+
+/// What there is to say of a job that was loaded before, or ended while it was loading.
+async fn known(connection: &mut PgConnection, job: &LockedJob, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
+    let standing = match job {
+        LockedJob { deleted: true, .. } => Standing::Deleted,
+        LockedJob { expired: true, .. } => Standing::Expired,
+        LockedJob { finished: true, .. } => Standing::Ended,
+        _ => Standing::Known,
+    };
+    let mut change = job.unchanged();
+    if job.deleted || job.expired {
+        return Ok(Accepted { job_id: job.id, standing, differs: Vec::new(), change });
+    }
+    let rows = layers_of(connection, &[job.id], ACT).await?;
+    let differs = differing(&rows, plan);
+    if differs.is_empty() && identity.generation > job.generation {
+        layers::take_over(connection, job.id, identity.generation, plan, lane_of(plan.priority)).await?;
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+        change.opened = open::types_of_layers(connection, &ids, ACT).await?;
+    }
+    Ok(Accepted { job_id: job.id, standing, differs, change })
+}
+
+/// The layers by name in which a plan is another than the one that the ledger has.
+fn differing(rows: &[LayerRow], plan: &Plan) -> Vec<String> {
+    let same = |row: &LayerRow, planned: &crate::core::plan::LayerPlan| {
+        row.layer.name == planned.name && row.layer.priority == planned.priority && row.spec_hash == planned.spec_hash
+    };
+    let longest = rows.len().max(plan.layers.len());
+    (0..longest)
+        .filter_map(|place| match (rows.get(place), plan.layers.get(place)) {
+            (Some(row), Some(planned)) if same(row, planned) => None,
+            (Some(row), _) => Some(row.layer.name.clone()),
+            (None, planned) => planned.map(|planned| planned.name.clone()),
+        })
+        .collect()
+}

@@ -1,0 +1,120 @@
+//! The pools of connections, and the frame of every transaction: the epoch first, the failed act named.
+
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::sync::Semaphore;
+
+use super::error::Error;
+use super::facts::Epoch;
+use super::migrate;
+
+/// How long a whole transaction may take before its connection is given up: above the server's own limits.
+const GIVE_UP: Duration = Duration::from_secs(45);
+
+/// Where the ledger is.
+#[derive(Clone)]
+pub struct Settings {
+    /// Its address; may hold a password, so it is never printed.
+    pub url: String,
+    /// Most connections that write at once; as many again read.
+    pub connections: u32,
+}
+
+impl Settings {
+    /// The ledger at `url`, with four connections that write.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), connections: 4 }
+    }
+}
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("connections", &self.connections).finish_non_exhaustive()
+    }
+}
+
+/// The ledger. Clones share its connections.
+#[derive(Clone, Debug)]
+pub struct Store {
+    pub(super) writer: PgPool,
+    pub(super) reader: PgPool,
+    /// One large acceptance at a time, or small ones would wait behind several.
+    pub(super) large_accept: Arc<Semaphore>,
+}
+
+impl Store {
+    /// Connects, and refuses a schema that is older than this program.
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        let options = PgConnectOptions::from_str(&settings.url).map_err(Error::Address)?.application_name("igor");
+        let writer = pool(settings.connections)
+            .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
+            .connect_with(options.clone().options(WRITER))
+            .await
+            .map_err(Error::Connect)?;
+        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
+        migrate::check(&writer).await?;
+        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)) })
+    }
+
+    /// Whether the ledger answers.
+    pub async fn ping(&self) -> Result<(), Error> {
+        let read = sqlx::query("SELECT 1").execute(&self.writer);
+        within("reach the ledger", async { read.await.map(drop).act("reach the ledger") }).await
+    }
+
+    /// Closes every connection, after what is under way.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.reader.close().await;
+    }
+
+    /// Begins a transaction: of the leader of `epoch`, or (`None`) of anybody.
+    pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction<'static, Postgres>, Error> {
+        let mut transaction = self.writer.begin().await.act(act)?;
+        if let Some(ours) = epoch {
+            let current = sqlx::query_scalar!("SELECT number FROM igor.epoch").fetch_one(&mut *transaction).await.act(act)?;
+            if current != ours.0 {
+                return Err(Error::Fenced { ours, current: Epoch(current) });
+            }
+        }
+        Ok(transaction)
+    }
+}
+
+/// Server-side limits of a connection that writes: a stopped process must not keep its locks.
+const WRITER: [(&str, &str); 4] =
+    [("statement_timeout", "30s"), ("lock_timeout", "5s"), ("idle_in_transaction_session_timeout", "5s"), ("jit", "off")];
+
+/// Those of one that reads: plans are made for the filters at hand, and nothing is compiled for a page.
+const READER: [(&str, &str); 4] =
+    [("statement_timeout", "5s"), ("default_transaction_read_only", "on"), ("plan_cache_mode", "force_custom_plan"), ("jit", "off")];
+
+fn pool(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+}
+
+async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let standby: bool = sqlx::query_scalar("SELECT pg_is_in_recovery()").fetch_one(connection).await?;
+    if standby { Err(sqlx::Error::Configuration("the database is a standby, it takes no writes".into())) } else { Ok(()) }
+}
+
+/// Runs a whole transaction, or gives up when the database has stopped answering. Dropping it drops its connection's transaction.
+pub(super) async fn within<T>(act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(GIVE_UP, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: GIVE_UP.as_secs() }))
+}
+
+/// Names the act that a statement was part of.
+pub(super) trait Act<T> {
+    /// The same, with the failure named.
+    fn act(self, act: &'static str) -> Result<T, Error>;
+}
+
+impl<T> Act<T> for Result<T, sqlx::Error> {
+    fn act(self, act: &'static str) -> Result<T, Error> {
+        self.map_err(|source| Error::Act { act, source })
+    }
+}

@@ -1,0 +1,286 @@
+//! Dispatch: PENDING to QUEUED, with an attempt number and an outbox row each, in one transaction.
+//!
+//! Who gets how much is the dispatcher's affair; limits, pauses and gates are checked here, under the jobs' locks.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::connect::{Act, Store, within};
+use super::error::Error;
+use super::facts::{Dispatch, Dispatched, Epoch, Filled, Want};
+use super::rows::{LockedJob, count, guards, int, lock_jobs};
+use super::time::{Days, Time};
+use crate::core::status::{DISPATCH, Status};
+
+const ACT: &str = "dispatch tasks";
+
+impl Store {
+    /// Dispatches up to the room of each want: first tasks that are due out of order, then those at the cursor.
+    pub async fn dispatch(&self, epoch: Epoch, wants: &[Want]) -> Result<Dispatch, Error> {
+        if wants.is_empty() {
+            return Ok(Dispatch::default());
+        }
+        within(ACT, async {
+            let mut transaction = self.begin(ACT, Some(epoch)).await?;
+            let mut ids: Vec<Uuid> = wants.iter().map(|want| want.job_id).collect();
+            ids.sort_unstable();
+            ids.dedup();
+            let jobs: BTreeMap<Uuid, LockedJob> =
+                lock_jobs(&mut transaction, &ids, ACT).await?.into_iter().map(|job| (job.id, job)).collect();
+            let layers = read_layers(&mut transaction, wants).await?;
+            let rooms = grant(wants, &jobs, &layers);
+            let tasks = move_tasks(&mut transaction, wants, &rooms, &jobs, &layers).await?;
+            let filled = read_filled(&mut transaction, wants, &rooms, &tasks).await?;
+            transaction.commit().await.act(ACT)?;
+            Ok(Dispatch { tasks, filled })
+        })
+        .await
+    }
+}
+
+/// What dispatch needs of a layer, read under the lock.
+struct LayerRoom {
+    name: String,
+    open: bool,
+    limit: Option<u32>,
+    in_flight: u32,
+    job_in_flight: u32,
+    deadline: Option<Time>,
+}
+
+async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BTreeMap<Uuid, LayerRoom>, Error> {
+    let ids: Vec<Uuid> = wants.iter().map(|want| want.layer_id).collect();
+    let days = Days::of(&ids);
+    let rows = sqlx::query!(
+        r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL) AS "open!", l.max_in_flight,
+                  (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
+           FROM igor.layers l
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
+               WHERE s.job_id = l.job_id AND s.created_at = l.created_at AND s.created_at BETWEEN $3 AND $4
+           ) f
+           LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id
+           WHERE l.id = ANY($1) AND l.created_at = ANY($2) AND l.created_at BETWEEN $3 AND $4"#,
+        &ids,
+        days.each as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    let rooms = rows.into_iter().map(|row| {
+        let room = LayerRoom {
+            name: row.name,
+            open: row.open,
+            limit: row.max_in_flight.map(count),
+            in_flight: count(row.in_flight),
+            job_in_flight: count(row.job_in_flight),
+            deadline: row.deadline,
+        };
+        (row.id, room)
+    });
+    Ok(rooms.collect())
+}
+
+/// How much of each want may be had: the wants of a layer share its limit, those of a job the job's.
+fn grant(wants: &[Want], jobs: &BTreeMap<Uuid, LockedJob>, layers: &BTreeMap<Uuid, LayerRoom>) -> Vec<u32> {
+    let mut granted_layers: BTreeMap<Uuid, u32> = BTreeMap::new();
+    let mut granted_jobs: BTreeMap<Uuid, u32> = BTreeMap::new();
+    wants
+        .iter()
+        .map(|want| {
+            let (Some(job), Some(layer)) = (jobs.get(&want.job_id), layers.get(&want.layer_id)) else { return 0 };
+            if !layer.open || job.paused_by.is_some() || job.gate.is_some() || job.finished {
+                return 0;
+            }
+            let of_layer = granted_layers.entry(want.layer_id).or_default();
+            let of_job = granted_jobs.entry(want.job_id).or_default();
+            let left = |limit: Option<u32>, used: u32| limit.map_or(u32::MAX, |limit| limit.saturating_sub(used));
+            let room =
+                want.room.min(left(layer.limit, layer.in_flight + *of_layer)).min(left(job.max_in_flight, layer.job_in_flight + *of_job));
+            *of_layer += room;
+            *of_job += room;
+            room
+        })
+        .collect()
+}
+
+async fn move_tasks(
+    connection: &mut PgConnection,
+    wants: &[Want],
+    rooms: &[u32],
+    jobs: &BTreeMap<Uuid, LockedJob>,
+    layers: &BTreeMap<Uuid, LayerRoom>,
+) -> Result<Vec<Dispatched>, Error> {
+    let granted: Vec<(&Want, u32)> = wants.iter().zip(rooms.iter().copied()).filter(|(_, room)| *room > 0).collect();
+    if granted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let layer_ids: Vec<Uuid> = granted.iter().map(|(want, _)| want.layer_id).collect();
+    let kinds: Vec<&str> = granted.iter().map(|(want, _)| want.kind.as_str()).collect();
+    let room: Vec<i32> = granted.iter().map(|(_, room)| int(*room)).collect();
+    let days = Days::of(&layer_ids);
+    let (from, to) = guards(DISPATCH);
+    let rows = sqlx::query!(
+        r#"WITH w AS (
+               SELECT u.layer_id, u.type, o.created_at, u.room, o.next_ordinal, o.total
+               FROM unnest($1::uuid[], $2::text[], $3::int4[]) AS u(layer_id, type, room)
+               JOIN igor.layer_types o ON o.layer_id = u.layer_id AND o.type = u.type
+           ), due AS (
+               SELECT w.layer_id, w.type, w.created_at, q.task_id FROM w CROSS JOIN LATERAL (
+                   SELECT r.task_id FROM igor.requeue r
+                   WHERE r.layer_id = w.layer_id AND r.type = w.type AND r.not_before <= statement_timestamp()
+                   ORDER BY r.not_before LIMIT w.room
+               ) q
+           ), gone AS (
+               DELETE FROM igor.requeue r USING due WHERE r.task_id = due.task_id
+           ), rest AS (
+               SELECT w.*, w.room - (SELECT count(*) FROM due d WHERE d.layer_id = w.layer_id AND d.type = w.type) AS more FROM w
+           ), fresh AS (
+               SELECT rest.layer_id, rest.type, rest.created_at, c.id AS task_id, c.ordinal FROM rest CROSS JOIN LATERAL (
+                   SELECT t.id, t.ordinal FROM igor.tasks t
+                   WHERE t.layer_id = rest.layer_id AND t.type = rest.type AND t.ordinal >= rest.next_ordinal
+                     AND t.created_at = rest.created_at AND t.created_at BETWEEN $4 AND $5 AND t.status = 'PENDING' AND t.paused_at IS NULL
+                     AND NOT EXISTS (SELECT FROM igor.requeue r WHERE r.task_id = t.id)
+                   ORDER BY t.ordinal LIMIT rest.more
+               ) c
+           ), cur AS (
+               UPDATE igor.layer_types o SET next_ordinal = n.next
+               FROM (SELECT rest.layer_id, rest.type, CASE WHEN rest.more = 0 THEN rest.next_ordinal
+                                                           WHEN count(f.task_id) < rest.more THEN rest.total
+                                                           ELSE max(f.ordinal) + 1 END AS next
+                     FROM rest LEFT JOIN fresh f ON f.layer_id = rest.layer_id AND f.type = rest.type
+                     GROUP BY rest.layer_id, rest.type, rest.more, rest.next_ordinal, rest.total) n
+               WHERE o.layer_id = n.layer_id AND o.type = n.type AND o.next_ordinal <> n.next
+           ), pick AS (
+               SELECT task_id, created_at FROM due UNION ALL SELECT task_id, created_at FROM fresh
+           ), upd AS (
+               UPDATE igor.tasks t
+               SET prev_status = t.status, status = 'QUEUED', attempt = t.attempt + 1, version = t.version + 1, updated_at = statement_timestamp()
+               FROM pick p
+               WHERE t.id = p.task_id AND t.created_at = p.created_at AND t.created_at BETWEEN $4 AND $5 AND t.paused_at IS NULL
+                 AND (t.status, 'QUEUED'::igor.status) IN (SELECT * FROM unnest($6::text[]::igor.status[], $7::text[]::igor.status[]))
+               RETURNING t.*
+           ), hist AS (
+               INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)
+               SELECT u.created_at, u.id, u.layer_id, u.prev_status, u.status, u.attempt, u.version, 'operator' FROM upd u
+           ), ob AS (
+               INSERT INTO igor.outbox (kind, task_id, created_at, attempt)
+               SELECT 'E', u.id, u.created_at, u.attempt FROM upd u ORDER BY u.layer_id, u.ordinal RETURNING seq, task_id
+           ), d AS (
+               SELECT u.layer_id, u.created_at, count(*)::int4 AS n FROM upd u GROUP BY 1, 2
+           ), lay AS (
+               UPDATE igor.layers l SET n_pending = l.n_pending - d.n, n_queued = l.n_queued + d.n, updated_at = statement_timestamp()
+               FROM d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $4 AND $5
+           )
+           SELECT ob.seq AS "seq!", u.id AS "id!", u.attempt AS "attempt!", u.layer_id AS "layer_id!", u.job_id AS "job_id!", u.name AS "name!",
+                  u.ix, u.type AS "kind!", u.args, u.args_id, u.timeout_ms, u.failures AS "failures!", u.max_failures AS "max_failures!",
+                  u.lost AS "lost!"
+           FROM upd u JOIN ob ON ob.task_id = u.id ORDER BY ob.seq"#,
+        &layer_ids,
+        &kinds as _,
+        &room,
+        days.lo as _,
+        days.hi as _,
+        &from,
+        &to
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .act(ACT)?;
+    let shared = read_args(connection, rows.iter().filter_map(|row| row.args_id)).await?;
+    let tasks = rows.into_iter().filter_map(|row| {
+        let (job, layer) = (jobs.get(&row.job_id)?, layers.get(&row.layer_id)?);
+        Some(Dispatched {
+            seq: row.seq,
+            task_id: row.id,
+            attempt: count(row.attempt),
+            layer_id: row.layer_id,
+            job_id: row.job_id,
+            namespace: job.namespace.clone(),
+            job: job.name.clone(),
+            layer: layer.name.clone(),
+            name: row.name,
+            ix: row.ix.map(count),
+            queue: job.queue.clone(),
+            kind: row.kind,
+            lane: job.lane,
+            args: args_of(row.args, row.args_id, &shared),
+            timeout_ms: row.timeout_ms.map(i64::unsigned_abs),
+            deadline_ms: layer.deadline.map(|deadline| deadline.0),
+            retries_left: count(row.max_failures).saturating_sub(count(row.failures) + 1),
+            solo: row.lost > 0,
+        })
+    });
+    Ok(tasks.collect())
+}
+
+/// Arguments that are kept apart from their tasks, each read once.
+pub(super) async fn read_args(connection: &mut PgConnection, ids: impl Iterator<Item = Uuid>) -> Result<BTreeMap<Uuid, Arc<[u8]>>, Error> {
+    let mut ids: Vec<Uuid> = ids.collect();
+    ids.sort_unstable();
+    ids.dedup();
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let days = Days::of(&ids);
+    let rows = sqlx::query!(
+        "SELECT args_id, bytes FROM igor.task_args WHERE args_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4",
+        &ids,
+        days.each as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act("read the arguments of tasks")?;
+    Ok(rows.into_iter().map(|row| (row.args_id, Arc::from(row.bytes))).collect())
+}
+
+/// A task's arguments: its own, or those it shares; none are empty ones.
+pub(super) fn args_of(own: Option<Vec<u8>>, id: Option<Uuid>, shared: &BTreeMap<Uuid, Arc<[u8]>>) -> Arc<[u8]> {
+    match id {
+        Some(id) => shared.get(&id).cloned().unwrap_or_else(|| Arc::from([])),
+        None => Arc::from(own.unwrap_or_default()),
+    }
+}
+
+async fn read_filled(connection: &mut PgConnection, wants: &[Want], rooms: &[u32], tasks: &[Dispatched]) -> Result<Vec<Filled>, Error> {
+    let layers: Vec<Uuid> = wants.iter().map(|want| want.layer_id).collect();
+    let kinds: Vec<&str> = wants.iter().map(|want| want.kind.as_str()).collect();
+    let rows = sqlx::query!(
+        r#"SELECT o.layer_id, o.type AS kind, o.next_ordinal, o.total,
+                  (SELECT min(r.not_before) FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) AS "due: Time"
+           FROM unnest($1::uuid[], $2::text[]) AS u(layer_id, type)
+           JOIN igor.layer_types o ON o.layer_id = u.layer_id AND o.type = u.type"#,
+        &layers,
+        &kinds as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    let mut sent: BTreeMap<(Uuid, &str), u32> = BTreeMap::new();
+    for task in tasks {
+        *sent.entry((task.layer_id, task.kind.as_str())).or_default() += 1;
+    }
+    let filled = wants.iter().zip(rooms).map(|(want, room)| {
+        let row = rows.iter().find(|row| row.layer_id == want.layer_id && row.kind == want.kind);
+        Filled {
+            layer_id: want.layer_id,
+            kind: want.kind.clone(),
+            tasks: sent.get(&(want.layer_id, want.kind.as_str())).copied().unwrap_or(0),
+            blocked: *room == 0 && want.room > 0,
+            next_ordinal: row.map_or(0, |row| count(row.next_ordinal)),
+            end: row.map_or(0, |row| count(row.total)),
+            due_ms: row.and_then(|row| row.due).map(|due| due.0),
+        }
+    });
+    Ok(filled.collect())
+}
+
+/// Dispatch always ends here; the guard says from where.
+const _: () = assert!(matches!(DISPATCH[0].1, Status::Queued));

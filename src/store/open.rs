@@ -1,0 +1,103 @@
+//! The layers that are open, by type: what the dispatcher weighs.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::connect::{Act, Store, within};
+use super::error::Error;
+use super::facts::OpenType;
+use super::rows::{count, lane};
+use super::time::{Days, Time};
+
+impl Store {
+    /// The types of every layer that may be dispatched now: for start-up; afterwards what transactions return keeps it current.
+    pub async fn open_types(&self) -> Result<Vec<OpenType>, Error> {
+        self.read_open(None).await
+    }
+
+    /// Those of one job.
+    pub async fn open_types_of(&self, job_id: Uuid) -> Result<Vec<OpenType>, Error> {
+        self.read_open(Some(job_id)).await
+    }
+
+    async fn read_open(&self, job: Option<Uuid>) -> Result<Vec<OpenType>, Error> {
+        let act = "list what is open";
+        within(act, async {
+            let mut connection = self.writer.acquire().await.act(act)?;
+            read(&mut connection, job, None, act).await
+        })
+        .await
+    }
+}
+
+/// The types of these layers that may be dispatched.
+pub(super) async fn types_of_layers(connection: &mut PgConnection, layers: &[Uuid], act: &'static str) -> Result<Vec<OpenType>, Error> {
+    read(connection, None, Some(layers), act).await
+}
+
+async fn read(
+    connection: &mut PgConnection,
+    job: Option<Uuid>,
+    layers: Option<&[Uuid]>,
+    act: &'static str,
+) -> Result<Vec<OpenType>, Error> {
+    let bounds = match (job, layers) {
+        (Some(job), _) => Some(Days::of(&[job])),
+        (None, Some(layers)) => Some(Days::of(layers)),
+        (None, None) => None,
+    };
+    let (lo, hi) = bounds.map_or((None, None), |days| (Some(days.lo), Some(days.hi)));
+    let rows = sqlx::query!(
+        r#"WITH bounds AS (SELECT coalesce($3::timestamptz, min(created_at)) AS lo, coalesce($4::timestamptz, max(created_at)) AS hi FROM igor.layer_types)
+           SELECT o.layer_id, o.job_id, j.namespace, o.queue, o.type AS kind, j.lane, l.max_in_flight AS layer_limit,
+                  (l.n_queued + l.n_running) AS "layer_in_flight!", j.max_in_flight AS job_limit, f.in_flight AS "job_in_flight!",
+                  o.next_ordinal, o.total, q.due AS "due: Time"
+           FROM igor.layer_types o
+           JOIN igor.layers l ON l.id = o.layer_id AND l.created_at = o.created_at
+                             AND l.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+           JOIN igor.jobs j ON j.id = o.job_id AND j.created_at = o.created_at
+                           AND j.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+           CROSS JOIN LATERAL (
+               SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
+               WHERE s.job_id = o.job_id AND s.created_at = o.created_at
+                 AND s.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+           ) f
+           CROSS JOIN LATERAL (SELECT min(r.not_before) AS due FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) q
+           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND j.paused_at IS NULL AND j.gate IS NULL
+             AND ($1::uuid IS NULL OR o.job_id = $1) AND ($2::uuid[] IS NULL OR o.layer_id = ANY($2))
+           ORDER BY o.job_id, l.ordinal, o.type"#,
+        job,
+        layers,
+        lo as _,
+        hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(act)?;
+    let open = rows.into_iter().map(|row| OpenType {
+        layer_id: row.layer_id,
+        job_id: row.job_id,
+        namespace: row.namespace,
+        queue: row.queue,
+        kind: row.kind,
+        lane: lane(row.lane),
+        layer_limit: row.layer_limit.map(count),
+        layer_in_flight: count(row.layer_in_flight),
+        job_limit: row.job_limit.map(count),
+        job_in_flight: count(row.job_in_flight),
+        next_ordinal: count(row.next_ordinal),
+        end: count(row.total),
+        due_ms: row.due.map(|due| due.0),
+    });
+    Ok(open.collect())
+}
+
+/// Drops the cursors of layers that ended, and what was left to dispatch out of order.
+pub(super) async fn close_layers(connection: &mut PgConnection, layers: &[Uuid], act: &'static str) -> Result<(), Error> {
+    if layers.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!("DELETE FROM igor.layer_types WHERE layer_id = ANY($1)", layers).execute(&mut *connection).await.act(act)?;
+    sqlx::query!("DELETE FROM igor.requeue WHERE layer_id = ANY($1)", layers).execute(connection).await.act(act)?;
+    Ok(())
+}

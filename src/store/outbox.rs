@@ -1,0 +1,132 @@
+//! The outbox: committed changes that Redis does not know yet, read strictly in order and deleted once they are done there.
+
+use std::collections::BTreeMap;
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::connect::{Act, Store, within};
+use super::dispatch::{args_of, read_args};
+use super::error::Error;
+use super::facts::{Attempt, Change, Dispatched, OutboxRow, Scope};
+use super::rows::{count, lane, read_status};
+use super::time::{Days, Time};
+use crate::core::status::Status;
+
+const READ: &str = "read the outbox";
+
+impl Store {
+    /// The next rows behind `after`, in order, at most `limit`, with all that is needed to do them.
+    pub async fn outbox_read(&self, after: i64, limit: u32) -> Result<Vec<OutboxRow>, Error> {
+        within(READ, async {
+            let mut connection = self.writer.acquire().await.act(READ)?;
+            let rows = sqlx::query_as!(
+                Raw,
+                r#"SELECT seq, kind::text AS "kind!", task_id, layer_id, job_id, attempt FROM igor.outbox WHERE seq > $1 ORDER BY seq LIMIT $2"#,
+                after,
+                i64::from(limit)
+            )
+            .fetch_all(&mut *connection)
+            .await
+            .act(READ)?;
+            let tasks = read_tasks(&mut connection, rows.iter().filter_map(|row| row.task_id).collect()).await?;
+            Ok(rows.into_iter().map(|row| OutboxRow { seq: row.seq, change: row.change(&tasks) }).collect())
+        })
+        .await
+    }
+
+    /// Forgets rows that are done in Redis.
+    pub async fn outbox_delete(&self, seqs: &[i64]) -> Result<(), Error> {
+        let act = "empty the outbox";
+        within(act, async {
+            sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1)", seqs).execute(&self.writer).await.act(act)?;
+            Ok(())
+        })
+        .await
+    }
+}
+
+struct Raw {
+    seq: i64,
+    kind: String,
+    task_id: Option<Uuid>,
+    layer_id: Option<Uuid>,
+    job_id: Option<Uuid>,
+    attempt: Option<i32>,
+}
+
+impl Raw {
+    /// An enqueue counts only while its task is queued with that attempt; a revoke always, it is harmless.
+    fn change(&self, tasks: &BTreeMap<Uuid, (Status, Dispatched)>) -> Change {
+        let scope = self.task_id.map(Scope::Task).or(self.layer_id.map(Scope::Layer)).or(self.job_id.map(Scope::Job));
+        let attempt = self.attempt.map_or(0, count);
+        let task = self.task_id.and_then(|id| tasks.get(&id));
+        match (self.kind.as_str(), task, scope) {
+            ("E", Some((Status::Queued, task)), _) if task.attempt == attempt => {
+                Change::Enqueue(Box::new(Dispatched { seq: self.seq, ..task.clone() }))
+            }
+            ("K", Some((_, task)), _) => Change::Revoke(Attempt {
+                task_id: task.task_id,
+                attempt,
+                layer_id: task.layer_id,
+                job_id: task.job_id,
+                namespace: task.namespace.clone(),
+                queue: task.queue.clone(),
+                kind: task.kind.clone(),
+            }),
+            ("R", _, Some(scope)) => Change::Recall(scope),
+            _ => Change::Stale,
+        }
+    }
+}
+
+/// All that a push needs of these tasks, and where they stand.
+pub(super) async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, (Status, Dispatched)>, Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let days = Days::of(&ids);
+    let rows = sqlx::query!(
+        r#"SELECT t.id, t.status::text AS "status!", t.attempt, t.layer_id, t.job_id, t.name, t.ix, t.type AS kind, t.args, t.args_id,
+                  t.timeout_ms, t.failures, t.max_failures, t.lost, l.name AS layer, j.name AS job, j.namespace, j.queue, j.lane,
+                  v.deadline_at AS "deadline?: Time"
+           FROM igor.tasks t
+           JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
+           JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
+           LEFT JOIN igor.live_jobs v ON v.job_id = t.job_id
+           WHERE t.id = ANY($1) AND t.created_at = ANY($2) AND t.created_at BETWEEN $3 AND $4"#,
+        &ids,
+        days.each as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(&mut *connection)
+    .await
+    .act(READ)?;
+    let shared = read_args(connection, rows.iter().filter_map(|row| row.args_id)).await?;
+    let tasks = rows.into_iter().map(|row| {
+        let status = read_status("tasks", row.id, &row.status)?;
+        let task = Dispatched {
+            seq: 0,
+            task_id: row.id,
+            attempt: count(row.attempt),
+            layer_id: row.layer_id,
+            job_id: row.job_id,
+            namespace: row.namespace,
+            job: row.job,
+            layer: row.layer,
+            name: row.name,
+            ix: row.ix.map(count),
+            queue: row.queue,
+            kind: row.kind,
+            lane: lane(row.lane),
+            args: args_of(row.args, row.args_id, &shared),
+            timeout_ms: row.timeout_ms.map(i64::unsigned_abs),
+            deadline_ms: row.deadline.map(|deadline| deadline.0),
+            retries_left: count(row.max_failures).saturating_sub(count(row.failures) + 1),
+            solo: row.lost > 0,
+        };
+        Ok((task.task_id, (status, task)))
+    });
+    tasks.collect()
+}

@@ -1,0 +1,95 @@
+//! What the ledger calls queued or running: what a new leader holds against the streams of Redis.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::connect::{Act, Store, within};
+use super::error::Error;
+use super::facts::{Attempt, Dispatched, Outstanding};
+use super::outbox::read_tasks;
+use super::rows::count;
+use super::time::{Days, Time};
+use crate::core::status::Status;
+
+const ACT: &str = "list what is queued and running";
+
+/// Tasks read at once, with their arguments.
+const CHUNK: usize = 1000;
+
+impl Store {
+    /// Every attempt of an unfinished job that is queued or running. The windows bound how many there are.
+    pub async fn outstanding(&self) -> Result<Vec<Outstanding>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            let mut found = Vec::new();
+            for (layer_id, created_at) in busy_layers(&mut connection).await? {
+                found.extend(of_layer(&mut connection, layer_id, created_at).await?);
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    /// All that a push needs of those of these tasks that are queued or running.
+    pub async fn pushable(&self, tasks: &[Uuid]) -> Result<Vec<Dispatched>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            let mut found = Vec::with_capacity(tasks.len());
+            for chunk in tasks.chunks(CHUNK) {
+                let read = read_tasks(&mut connection, chunk.to_vec()).await?;
+                let is_out = |status: &Status| matches!(status, Status::Queued | Status::Running);
+                found.extend(read.into_values().filter(|(status, _)| is_out(status)).map(|(_, task)| task));
+            }
+            Ok(found)
+        })
+        .await
+    }
+}
+
+async fn busy_layers(connection: &mut PgConnection) -> Result<Vec<(Uuid, Time)>, Error> {
+    let rows = sqlx::query!(
+        r#"WITH bounds AS (SELECT min(created_at) AS lo, max(created_at) AS hi FROM igor.live_jobs)
+           SELECT l.id, l.created_at AS "created_at: Time"
+           FROM igor.live_jobs v
+           JOIN igor.layers l ON l.job_id = v.job_id AND l.created_at = v.created_at
+                             AND l.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+           WHERE l.n_queued + l.n_running > 0"#
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    Ok(rows.into_iter().map(|row| (row.id, row.created_at)).collect())
+}
+
+async fn of_layer(connection: &mut PgConnection, layer_id: Uuid, created_at: Time) -> Result<Vec<Outstanding>, Error> {
+    let days = Days::of(&[layer_id]);
+    let rows = sqlx::query!(
+        r#"SELECT t.id, t.job_id, t.attempt, t.type AS kind, t.status = 'RUNNING' AS "running!", j.namespace, j.queue,
+                  (t.paused_at IS NOT NULL OR l.paused_at IS NOT NULL OR j.paused_at IS NOT NULL) AS "paused!"
+           FROM igor.tasks t
+           JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
+           JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
+           WHERE t.layer_id = $1 AND t.created_at = $2 AND t.created_at BETWEEN $3 AND $4 AND t.status IN ('QUEUED', 'RUNNING')"#,
+        layer_id,
+        created_at as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    let found = rows.into_iter().map(|row| Outstanding {
+        attempt: Attempt {
+            task_id: row.id,
+            attempt: count(row.attempt),
+            layer_id,
+            job_id: row.job_id,
+            namespace: row.namespace,
+            queue: row.queue,
+            kind: row.kind,
+        },
+        running: row.running,
+        paused: row.paused,
+    });
+    Ok(found.collect())
+}

@@ -1,0 +1,43 @@
+//! Days: the partitions of the ledger, made ahead of time or when a row of another day comes.
+
+use super::connect::{Act, Store, within};
+use super::error::Error;
+use super::time::Time;
+
+impl Store {
+    /// Makes the days from yesterday to a week ahead; for start-up and once a day.
+    pub async fn ensure_partitions(&self) -> Result<(), Error> {
+        let act = "make the days ahead";
+        within(act, async {
+            // One day a statement: the maker's lock is held for one day only.
+            for ahead in -1..=7 {
+                sqlx::query!("SELECT igor.make_day((statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4)", ahead)
+                    .fetch_one(&self.writer)
+                    .await
+                    .act(act)?;
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes the day of `created`, unless it was there once: then its history was archived on purpose.
+    pub(super) async fn ensure_day(&self, created: Time) -> Result<(), Error> {
+        let act = "make the day of a job";
+        let known = sqlx::query_scalar!(
+            r#"SELECT d.day::text AS "day!" FROM igor.days d WHERE d.day = ($1::timestamptz AT TIME ZONE 'UTC')::date"#,
+            created as _
+        )
+        .fetch_optional(&self.writer)
+        .await
+        .act(act)?;
+        if let Some(day) = known {
+            return Err(Error::HistoryArchived { day });
+        }
+        sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _)
+            .fetch_one(&self.writer)
+            .await
+            .act(act)?;
+        Ok(())
+    }
+}

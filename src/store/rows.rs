@@ -1,0 +1,202 @@
+//! Rows of jobs and layers as they are read under the job's lock, and the words of the schema as the core has them.
+
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::connect::Act;
+use super::error::Error;
+use super::facts::JobChange;
+use super::time::{Days, Time};
+use crate::core::job::{Counters, Job, Layer, OnFailure};
+use crate::core::status::{Move, Status};
+
+/// A job whose row this transaction has locked: the mutex of everything that belongs to it.
+#[derive(Clone, Debug)]
+pub(super) struct LockedJob {
+    pub(super) id: Uuid,
+    pub(super) uid: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) status: Status,
+    pub(super) version: i64,
+    pub(super) paused_by: Option<String>,
+    pub(super) gate: Option<String>,
+    pub(super) deleted: bool,
+    pub(super) expired: bool,
+    pub(super) finished: bool,
+    pub(super) loaded: bool,
+    pub(super) queue: String,
+    pub(super) lane: u8,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) on_failure: OnFailure,
+    pub(super) backoff_initial_ms: u64,
+    pub(super) backoff_max_ms: u64,
+    pub(super) generation: i64,
+    pub(super) level: serde_json::Value,
+}
+
+impl LockedJob {
+    pub(super) fn created(&self) -> Time {
+        Time::of(self.id)
+    }
+
+    /// A change of this job in which nothing has changed yet.
+    pub(super) fn unchanged(&self) -> JobChange {
+        JobChange {
+            job_id: self.id,
+            uid: self.uid.clone(),
+            namespace: self.namespace.clone(),
+            name: self.name.clone(),
+            ..JobChange::default()
+        }
+    }
+
+    /// The job in the shape in which the core decides.
+    pub(super) fn as_core<'a>(&self, layers: impl Iterator<Item = &'a LayerRow>) -> Job {
+        Job {
+            status: self.status,
+            accepted: self.loaded,
+            finished: self.finished,
+            paused_by: self.paused_by.clone(),
+            gated: self.gate.is_some(),
+            on_failure: self.on_failure,
+            layers: layers.map(|row| row.layer.clone()).collect(),
+        }
+    }
+}
+
+/// A layer's row.
+#[derive(Clone, Debug)]
+pub(super) struct LayerRow {
+    pub(super) id: Uuid,
+    pub(super) job_id: Uuid,
+    pub(super) version: i64,
+    pub(super) max_in_flight: Option<u32>,
+    pub(super) spec_hash: Vec<u8>,
+    pub(super) level: serde_json::Value,
+    pub(super) layer: Layer,
+}
+
+/// Locks the rows of these jobs in the order of their ids, and reads them. A statement of its own: the next one's snapshot is
+/// taken after the wait for the locks.
+pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: &'static str) -> Result<Vec<LockedJob>, Error> {
+    let days = Days::of(ids);
+    let rows = sqlx::query!(
+        r#"SELECT id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+                  deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
+                  loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
+           FROM igor.jobs WHERE id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY id FOR NO KEY UPDATE"#,
+        ids,
+        days.each as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(act)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(LockedJob {
+                status: read_status("jobs", row.id, &row.status)?,
+                id: row.id,
+                uid: row.uid,
+                namespace: row.namespace,
+                name: row.name,
+                version: row.version,
+                paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+                gate: row.gate,
+                deleted: row.deleted,
+                expired: row.expired,
+                finished: row.finished,
+                loaded: row.loaded,
+                queue: row.queue,
+                lane: lane(row.lane),
+                max_in_flight: row.max_in_flight.map(count),
+                on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
+                backoff_initial_ms: row.backoff_initial.unsigned_abs(),
+                backoff_max_ms: row.backoff_max.unsigned_abs(),
+                generation: row.generation,
+                level: row.level,
+            })
+        })
+        .collect()
+}
+
+/// Locks one job that must be there.
+pub(super) async fn lock_job(connection: &mut PgConnection, id: Uuid, act: &'static str) -> Result<LockedJob, Error> {
+    lock_jobs(connection, &[id], act).await?.pop().ok_or(Error::UnknownJob(id))
+}
+
+/// The layers of these jobs, by job and in the order of the plan.
+pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act: &'static str) -> Result<Vec<LayerRow>, Error> {
+    let days = Days::of(jobs);
+    let rows = sqlx::query!(
+        r#"SELECT id, job_id, name, priority, status::text AS "status!", run, version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+                  level, max_in_flight, n_expected, n_loaded, spec_hash,
+                  n_pending, n_queued, n_running, n_completed, n_errored, n_skipped, n_retried
+           FROM igor.layers WHERE job_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY job_id, ordinal"#,
+        jobs,
+        days.each as _,
+        days.lo as _,
+        days.hi as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(act)?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(LayerRow {
+                id: row.id,
+                job_id: row.job_id,
+                version: row.version,
+                max_in_flight: row.max_in_flight.map(count),
+                spec_hash: row.spec_hash,
+                level: row.level,
+                layer: Layer {
+                    status: read_status("layers", row.id, &row.status)?,
+                    name: row.name,
+                    priority: row.priority,
+                    run: count(row.run),
+                    paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+                    gated: row.gate.is_some(),
+                    expected: count(row.n_expected),
+                    loaded: count(row.n_loaded),
+                    tasks: Counters {
+                        pending: count(row.n_pending),
+                        queued: count(row.n_queued),
+                        running: count(row.n_running),
+                        completed: count(row.n_completed),
+                        errored: count(row.n_errored),
+                        skipped: count(row.n_skipped),
+                        retried: count(row.n_retried),
+                    },
+                },
+            })
+        })
+        .collect()
+}
+
+/// A number that a CHECK keeps at 0 or above.
+pub(super) fn count(number: i32) -> u32 {
+    number.unsigned_abs()
+}
+
+/// A number for an int4 column; plans are bounded far below its end.
+pub(super) fn int(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// A lane that a CHECK keeps at 0, 1 or 2.
+pub(super) fn lane(number: i16) -> u8 {
+    u8::try_from(number).unwrap_or(2)
+}
+
+/// A status as the schema spells it.
+pub(super) fn read_status(table: &'static str, id: Uuid, word: &str) -> Result<Status, Error> {
+    Status::parse(word).ok_or_else(|| Error::Unreadable { table, column: "status", id, value: word.to_owned() })
+}
+
+/// A table of moves as two arrays for SQL: from, to.
+pub(super) fn guards(moves: &[Move]) -> (Vec<String>, Vec<String>) {
+    moves.iter().map(|(from, to)| (from.to_string(), to.to_string())).unzip()
+}
