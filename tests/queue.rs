@@ -9,9 +9,6 @@ mod contract;
 mod faults;
 #[path = "queue/operator.rs"]
 mod operator;
-#[path = "support/process.rs"]
-#[allow(dead_code, reason = "each test binary uses a part of it")]
-mod process;
 #[path = "queue/rig.rs"]
 mod rig;
 #[path = "queue/rights.rs"]
@@ -20,3 +17,4 @@ mod rights;
 mod sdk;
 #[path = "queue/stand_in.rs"]
 mod stand_in;
+mod support;

@@ -146,6 +146,13 @@ fn spoken(held: &Held, verdict: Result<Outcome, Failure>, took: Option<std::time
             let said = if outcome.skipped { Said::Skipped } else { Said::Completed };
             Item { message: outcome.message.map(short), run_ms, ..item(held, said) }
         }
+        Err(failure) if failure.put_off => Item {
+            message: Some(short(failure.message)),
+            run_ms,
+            why: Some("PutOff".to_owned()),
+            retry_ms: failure.retry_after.map(millis),
+            ..item(held, Said::Released)
+        },
         Err(failure) => Item {
             message: Some(short(failure.message)),
             run_ms,

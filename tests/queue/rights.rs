@@ -4,9 +4,9 @@ use igor::core::fold::Said;
 use igor::queue::{Client, Header, Lane, Meta, TypeKey};
 
 use crate::contract::for_each_worker;
-use crate::process::Process;
 use crate::rig::{meta, raw, redis_url, unique, until};
 use crate::stand_in::{Language, StandIn, Start, task};
+use crate::support::process::Process;
 
 for_each_worker!(
     a_worker_of_one_type_needs_no_more_rights_than_those,

@@ -327,7 +327,7 @@ async fn a_program_gets_its_task_by_standard_input_and_environment() {
 async fn a_program_s_exit_code_says_how_it_went() {
     assert_eq!(by_program("exit 0", |_| {}).await.said, Said::Completed);
     let report = by_program("echo first >&2; echo 'no licence' >&2; echo >&2; exit 75", |_| {}).await;
-    assert_eq!((report.said, report.message.as_deref()), (Said::Errored, Some("no licence")));
+    assert_eq!((report.said, report.message.as_deref(), report.retry_ms), (Said::Released, Some("no licence"), Some(10_000)));
     let report = by_program("exit 3", |_| {}).await;
     assert_eq!((report.said, report.message.as_deref()), (Said::Errored, Some("exit status: 3")));
 }

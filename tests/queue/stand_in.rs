@@ -10,8 +10,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
-use crate::process::Process;
 use crate::rig::{OWNER, client, raw, redis_url, until};
+use crate::support::from_rig;
+use crate::support::process::Process;
 
 /// A report as it came.
 #[derive(Clone, Debug)]
@@ -184,7 +185,7 @@ impl Start<'_> {
             Language::Python => {
                 let mut command = Command::new("python3");
                 command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/worker.py")).args(["--queue", "film.default"]);
-                let path = std::env::var("IGOR_TEST_PYTHONPATH").expect("IGOR_TEST_PYTHONPATH is not set: run the tests with `make test`");
+                let path = from_rig("IGOR_TEST_PYTHONPATH");
                 command.env("PYTHONPATH", path);
                 command
             }

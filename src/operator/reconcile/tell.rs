@@ -1,7 +1,7 @@
 //! Events: what happened to a job, for `kubectl describe`.
 
-use kube::runtime::events::{Event, EventType};
 use kube::Resource;
+use kube::runtime::events::{Event, EventType};
 
 use crate::operator::term::Term;
 
@@ -13,13 +13,8 @@ pub(super) async fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, rea
 where
     Kind: Resource<DynamicType = ()>,
 {
-    let event = Event {
-        type_,
-        reason: reason.to_owned(),
-        note: Some(cut(note).to_owned()),
-        action: "Reconcile".to_owned(),
-        secondary: None,
-    };
+    let event =
+        Event { type_, reason: reason.to_owned(), note: Some(cut(note).to_owned()), action: "Reconcile".to_owned(), secondary: None };
     metrics::counter!("igor_api_writes_total", "kind" => "Event", "verb" => "create").increment(1);
     if let Err(error) = term.context.recorder.publish(&event, &object.object_ref(&())).await {
         tracing::warn!(reason, note, error = &error as &dyn std::error::Error, "an event is lost");
