@@ -254,8 +254,8 @@ impl Worker {
         parts.spawn(heartbeat::beat(shared.clone(), beat_link, reporter.clone(), closing.clone()));
         parts.spawn(control::listen(shared.clone(), closing.clone()));
         parts.spawn(write(shared.clone(), link("results", Some(LAST_WORDS)), results, closing.clone()));
-        let fetcher = Fetcher::new(shared.clone(), link("tasks", None), reporter.clone());
-        let running = fetcher.run(shutdown).await;
+        let fetcher = Fetcher::new(shared.clone(), link("tasks", None), reporter.clone(), shutdown);
+        let running = fetcher.run().await;
         info!(running = running.len(), "shutting down");
         drain(&shared, running).await;
         last_words(&shared).await;
