@@ -4,7 +4,6 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
-use kube::runtime::events::{Recorder, Reporter};
 use tokio::time::Instant;
 
 use super::writes::Writes;
@@ -17,7 +16,8 @@ pub(super) struct Context {
     pub(super) store: store::Store,
     pub(super) queue: queue::Client,
     pub(super) config: config::Operator,
-    pub(super) recorder: Recorder,
+    /// This process, as leases and events name it.
+    pub(super) identity: String,
     pub(super) writes: Writes,
     memories: Mutex<HashMap<String, Memory>>,
 }
@@ -38,11 +38,9 @@ pub(super) struct Memory {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, store: store::Store, queue: queue::Client, config: config::Operator, identity: &str) -> Self {
-        let reporter = Reporter { controller: "igor.dev/operator".to_owned(), instance: Some(identity.to_owned()) };
-        let recorder = Recorder::new(client.clone(), reporter);
+    pub(super) fn new(client: Client, store: store::Store, queue: queue::Client, config: config::Operator, identity: String) -> Self {
         let writes = Writes::new(config.watch.writes_per_second);
-        Self { client, store, queue, config, recorder, writes, memories: Mutex::default() }
+        Self { client, store, queue, config, identity, writes, memories: Mutex::default() }
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {

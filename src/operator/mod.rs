@@ -55,9 +55,8 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     let Some(context) = connect(config, &stop).await? else { return Ok(()) };
     readiness.set(true);
     let lease = context.config.lease.clone();
-    let (client, identity) = (context.client.clone(), identity());
-    tracing::info!(%identity, lease = %lease.name, "ready");
-    let led = leader::lead(client, &lease, &identity, &stop, |over| lead(context.clone(), over)).await;
+    tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
+    let led = leader::lead(context.client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
     stop.cancel();
     health.await.map_err(|source| Error::Panicked { source })??;
     led
@@ -121,7 +120,7 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     if let Some(policy) = queue.eviction_policy().await?.filter(|policy| policy != "noeviction") {
         tracing::warn!(%policy, "Redis may evict keys: set maxmemory-policy to noeviction");
     }
-    Ok(Context::new(client, ledger, queue, config.clone(), &identity()))
+    Ok(Context::new(client, ledger, queue, config.clone(), identity()))
 }
 
 /// The uid of namespace kube-system is what makes a cluster itself.

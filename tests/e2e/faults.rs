@@ -8,7 +8,8 @@ const DONE: &str = "SELECT count(*) FROM igor.tasks WHERE status = 'COMPLETED'";
 
 #[tokio::test]
 async fn an_operator_killed_ten_times_loses_nothing_and_counts_nothing_twice() {
-    world("faults_operator", Setup::default(), |world, mut running| async move {
+    world("faults_operator", Setup::default(), |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1
@@ -49,7 +50,8 @@ spec:
 
 #[tokio::test]
 async fn tasks_of_a_killed_worker_run_again_elsewhere() {
-    world("faults_worker", Setup { task_lease: 2.0, ..Setup::default() }, |world, mut running| async move {
+    world("faults_worker", Setup { task_lease: 2.0, ..Setup::default() }, |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1
@@ -69,7 +71,8 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '1.5', count: 8}]
 
 #[tokio::test]
 async fn a_standby_takes_over_within_twenty_seconds() {
-    world("faults_standby", Setup { operators: 2, ..Setup::default() }, |world, mut running| async move {
+    world("faults_standby", Setup { operators: 2, ..Setup::default() }, |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(
             "
 apiVersion: igor.dev/v1alpha1

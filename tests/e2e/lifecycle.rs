@@ -70,6 +70,7 @@ async fn a_finished_job_goes_after_its_time_and_its_history_stays() {
 #[tokio::test]
 async fn a_short_job_costs_at_most_two_writes_and_then_there_is_quiet() {
     world("lifecycle_quiet", Setup::default(), |world, running| async move {
+        let running = running.lock().await;
         world.apply(QUICK);
         let done = world.until_phase("again", &["Completed"]).await;
         let writes = |log: &str| log.lines().filter(|line| line.contains("wrote status")).count();
@@ -97,7 +98,8 @@ async fn a_deadline_ends_a_job_that_takes_too_long() {
 
 #[tokio::test]
 async fn the_operator_ends_within_ten_seconds_when_told_to() {
-    world("lifecycle_shutdown", Setup::default(), |world, mut running| async move {
+    world("lifecycle_shutdown", Setup::default(), |world, running| async move {
+        let mut running = running.lock().await;
         world.apply(SLEEPER);
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 4).await;
         running.operators[0].signal("TERM");

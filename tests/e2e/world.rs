@@ -17,24 +17,24 @@ use crate::support::stores::{self, Database};
 use crate::support::{from_rig, unique, until};
 
 /// Long enough for a machine that does other things too; only a failing test waits so long.
-pub const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_secs(60);
 
-pub struct World {
-    pub namespace: String,
-    pub database: Database,
-    pub client: Client,
-    pub folder: PathBuf,
+pub(crate) struct World {
+    pub(crate) namespace: String,
+    pub(crate) database: Database,
+    pub(crate) client: Client,
+    pub(crate) folder: PathBuf,
     task_lease: f64,
     processes: std::sync::atomic::AtomicU32,
 }
 
 /// How a world differs from the usual one.
 #[derive(Clone, Copy)]
-pub struct Setup {
-    pub operators: usize,
-    pub workers: usize,
+pub(crate) struct Setup {
+    pub(crate) operators: usize,
+    pub(crate) workers: usize,
     /// Seconds.
-    pub task_lease: f64,
+    pub(crate) task_lease: f64,
 }
 
 impl Default for Setup {
@@ -43,23 +43,27 @@ impl Default for Setup {
     }
 }
 
-/// What runs in a world; each ends when it is dropped.
-pub struct Running {
-    pub operators: Vec<Process>,
-    pub workers: Vec<Process>,
+/// What runs in a world; each ends with it.
+pub(crate) type Shared = std::sync::Arc<tokio::sync::Mutex<Running>>;
+
+/// The processes of a world.
+pub(crate) struct Running {
+    pub(crate) operators: Vec<Process>,
+    pub(crate) workers: Vec<Process>,
 }
 
 /// Runs a test in a world of its own. When it fails, logs, objects and ledger rows stay under `target/failures/<test>/`.
-pub async fn world<Test, Run>(name: &str, setup: Setup, test: Test)
+pub(crate) async fn world<Test, Run>(name: &str, setup: Setup, test: Test)
 where
-    Test: FnOnce(std::sync::Arc<World>, Running) -> Run,
+    Test: FnOnce(std::sync::Arc<World>, Shared) -> Run,
     Run: Future<Output = ()>,
 {
     rustls::crypto::ring::default_provider().install_default().ok();
     let world = std::sync::Arc::new(World::new(name, setup.task_lease).await);
     let operators = (0..setup.operators).map(|_| world.operator()).collect();
     let workers = (0..setup.workers).map(|_| world.worker(&[])).collect();
-    let result = AssertUnwindSafe(test(world.clone(), Running { operators, workers })).catch_unwind().await;
+    let running = Shared::new(Running { operators, workers }.into());
+    let result = AssertUnwindSafe(test(world.clone(), running.clone())).catch_unwind().await;
     if let Err(panic) = result {
         world.keep_evidence().await;
         eprintln!("what was there is kept in {}", world.folder.display());
@@ -71,11 +75,9 @@ where
 impl World {
     async fn new(name: &str, task_lease: f64) -> Self {
         let namespace = unique(&name.replace('_', "-").chars().take(30).collect::<String>());
-        let config = kube::Config::from_custom_kubeconfig(
-            kube::config::Kubeconfig::read_from(from_rig("IGOR_TEST_KUBECONFIG")).expect("the test rig's kubeconfig"),
-            &kube::config::KubeConfigOptions::default(),
-        );
-        let client = Client::try_from(config.await.expect("a usable kubeconfig")).expect("a client");
+        let kubeconfig = kube::config::Kubeconfig::read_from(from_rig("IGOR_TEST_KUBECONFIG")).expect("the test rig's kubeconfig");
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.expect("a usable kubeconfig");
+        let client = Client::try_from(config).expect("a client");
         let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
         let object = k8s_openapi::api::core::v1::Namespace { metadata, ..Default::default() };
         Api::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
@@ -99,7 +101,7 @@ impl World {
     }
 
     /// Starts an operator, as the role it ships with.
-    pub fn operator(&self) -> Process {
+    pub(crate) fn operator(&self) -> Process {
         let (mut command, name) = self.igor("operator");
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
@@ -109,7 +111,7 @@ impl World {
     }
 
     /// Starts a worker of the built-in types with 8 slots.
-    pub fn worker(&self, more: &[&str]) -> Process {
+    pub(crate) fn worker(&self, more: &[&str]) -> Process {
         let (mut command, name) = self.igor("worker");
         command.args(["--namespace", &self.namespace]).args(more);
         if !more.contains(&"--type") {
@@ -122,7 +124,7 @@ impl World {
     }
 
     /// `kubectl`, in the world's namespace. Returns what it printed, or what it said in refusing.
-    pub fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
+    pub(crate) fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
         let mut child = Command::new(from_rig("IGOR_TEST_KUBECTL"))
             .env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG"))
             .args(["-n", &self.namespace])
@@ -139,16 +141,16 @@ impl World {
     }
 
     /// `kubectl apply --server-side -f -`.
-    pub fn apply(&self, yaml: &str) {
+    pub(crate) fn apply(&self, yaml: &str) {
         self.kubectl(&["apply", "--server-side", "-f", "-"], Some(yaml)).expect("applied");
     }
 
     /// `kubectl annotate --overwrite ij <job> <annotation>`.
-    pub fn annotate(&self, job: &str, annotation: &str) {
+    pub(crate) fn annotate(&self, job: &str, annotation: &str) {
         self.kubectl(&["annotate", "--overwrite", "ij", job, annotation], None).expect("annotated");
     }
 
-    pub fn jobs(&self) -> Api<DynamicObject> {
+    pub(crate) fn jobs(&self) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "igor.dev".to_owned(),
             version: "v1alpha1".to_owned(),
@@ -160,12 +162,12 @@ impl World {
     }
 
     /// The job as the API server has it now.
-    pub async fn job(&self, name: &str) -> Value {
+    pub(crate) async fn job(&self, name: &str) -> Value {
         serde_json::to_value(self.jobs().get(name).await.expect("the job")).expect("json")
     }
 
     /// Waits until the job's phase is one of `phases`, and returns the job.
-    pub async fn until_phase(&self, name: &str, phases: &[&str]) -> Value {
+    pub(crate) async fn until_phase(&self, name: &str, phases: &[&str]) -> Value {
         self.until(name, &format!("{name} is one of {phases:?}"), |job| {
             job["status"]["phase"].as_str().is_some_and(|phase| phases.contains(&phase))
         })
@@ -173,7 +175,7 @@ impl World {
     }
 
     /// Waits until the job is as `holds` wants it.
-    pub async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
+    pub(crate) async fn until(&self, name: &str, what: &str, holds: impl Fn(&Value) -> bool) -> Value {
         until(what, SOON, || async {
             let job = self.job(name).await;
             if holds(&job) { Ok(job) } else { Err(job["status"].clone()) }
@@ -182,12 +184,12 @@ impl World {
     }
 
     /// One number from the ledger.
-    pub async fn count(&self, sql: &'static str) -> i64 {
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.expect("a number")
     }
 
     /// Waits until a number of the ledger is as wanted.
-    pub async fn until_count(&self, sql: &'static str, holds: impl Fn(i64) -> bool) -> i64 {
+    pub(crate) async fn until_count(&self, sql: &'static str, holds: impl Fn(i64) -> bool) -> i64 {
         until(sql, SOON, || async {
             let count = self.count(sql).await;
             if holds(count) { Ok(count) } else { Err(count) }
@@ -215,13 +217,13 @@ impl World {
     }
 
     /// The names of all jobs.
-    pub async fn job_names(&self) -> Vec<String> {
+    pub(crate) async fn job_names(&self) -> Vec<String> {
         self.jobs().list(&Default::default()).await.expect("jobs").into_iter().map(|job| job.name_any()).collect()
     }
 }
 
 /// A condition's status and reason.
-pub fn condition(job: &Value, kind: &str) -> (String, String) {
+pub(crate) fn condition(job: &Value, kind: &str) -> (String, String) {
     let conditions = job["status"]["conditions"].as_array().cloned().unwrap_or_default();
     let found = conditions.iter().find(|condition| condition["type"] == kind);
     let text = |field: &str| found.and_then(|condition| condition[field].as_str()).unwrap_or_default().to_owned();

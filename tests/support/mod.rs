@@ -2,21 +2,20 @@
 //! and waiting for a condition.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
-pub mod process;
-pub mod stores;
+pub(crate) mod process;
+pub(crate) mod stores;
 
 use std::fmt::Debug;
 use std::future::Future;
 use std::time::{Duration, Instant};
 
 /// The value of a variable that the test rig sets.
-pub fn from_rig(variable: &str) -> String {
-    std::env::var(variable)
-        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`, or `rig/with-test-env cargo test …`"))
+pub(crate) fn from_rig(variable: &str) -> String {
+    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`, or `rig/with-test-env cargo test …`"))
 }
 
 /// A name that no other test of this or another run has.
-pub fn unique(stem: &str) -> String {
+pub(crate) fn unique(stem: &str) -> String {
     use std::sync::atomic::{AtomicU32, Ordering};
     static NEXT: AtomicU32 = AtomicU32::new(0);
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
@@ -24,7 +23,7 @@ pub fn unique(stem: &str) -> String {
 }
 
 /// Asks `probe` again and again until it gives a value; after `limit` panics with what it said last.
-pub async fn until<Probe, Run, Value, Seen>(what: &str, limit: Duration, mut probe: Probe) -> Value
+pub(crate) async fn until<Probe, Run, Value, Seen>(what: &str, limit: Duration, mut probe: Probe) -> Value
 where
     Probe: FnMut() -> Run,
     Run: Future<Output = Result<Value, Seen>>,

@@ -5,13 +5,13 @@ use sqlx::{Connection, Executor, PgConnection, PgPool};
 use super::{from_rig, unique};
 
 /// A migrated database of one test; it goes with the rig.
-pub struct Database {
-    pub url: String,
-    pub pool: PgPool,
+pub(crate) struct Database {
+    pub(crate) url: String,
+    pub(crate) pool: PgPool,
 }
 
 /// Makes an empty database and migrates it.
-pub async fn database() -> Database {
+pub(crate) async fn database() -> Database {
     let admin = from_rig("IGOR_TEST_DATABASE_URL");
     let name = unique("igor").replace('-', "_");
     let mut connection = PgConnection::connect(&admin).await.expect("the test rig's Postgres");
@@ -33,6 +33,6 @@ fn with_database(url: &str, name: &str) -> String {
 }
 
 /// Where the test rig's Redis is.
-pub fn redis_url() -> String {
+pub(crate) fn redis_url() -> String {
     from_rig("IGOR_TEST_REDIS_URL")
 }

@@ -1,7 +1,20 @@
 //! Events: what happened to a job, for `kubectl describe`.
+//!
+//! Each is an object of its own: the library's recorder joins events of one reason whatever they say, and would tell of the first
+//! layer only.
 
+<<<<<<< HEAD
 use kube::Resource;
 use kube::runtime::events::{Event, EventType};
+=======
+use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::api::events::v1::Event;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
+use k8s_openapi::jiff::Timestamp;
+use kube::Resource;
+use kube::api::{Api, ObjectMeta, PostParams};
+use kube::runtime::events::EventType;
+>>>>>>> main
 
 use crate::operator::term::Term;
 
@@ -13,11 +26,38 @@ pub(super) async fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, rea
 where
     Kind: Resource<DynamicType = ()>,
 {
+<<<<<<< HEAD
     let event =
         Event { type_, reason: reason.to_owned(), note: Some(cut(note).to_owned()), action: "Reconcile".to_owned(), secondary: None };
+=======
+    let about = object.object_ref(&());
+    let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
+    let event = event(term, about, type_, reason, cut(note));
+>>>>>>> main
     metrics::counter!("igor_api_writes_total", "kind" => "Event", "verb" => "create").increment(1);
-    if let Err(error) = term.context.recorder.publish(&event, &object.object_ref(&())).await {
+    let api: Api<Event> = Api::namespaced(term.context.client.clone(), &namespace);
+    if let Err(error) = api.create(&PostParams::default(), &event).await {
         tracing::warn!(reason, note, error = &error as &dyn std::error::Error, "an event is lost");
+    }
+}
+
+fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, note: &str) -> Event {
+    let name = format!("{}.{:016x}", about.name.as_deref().unwrap_or("igor"), rand::random::<u64>());
+    let type_ = match type_ {
+        EventType::Normal => "Normal",
+        EventType::Warning => "Warning",
+    };
+    Event {
+        metadata: ObjectMeta { name: Some(name), namespace: about.namespace.clone(), ..ObjectMeta::default() },
+        action: Some("Reconcile".to_owned()),
+        reason: Some(reason.to_owned()),
+        note: Some(note.to_owned()),
+        type_: Some(type_.to_owned()),
+        event_time: Some(MicroTime(Timestamp::now())),
+        reporting_controller: Some("igor.dev/operator".to_owned()),
+        reporting_instance: Some(term.context.identity.clone()),
+        regarding: Some(about),
+        ..Event::default()
     }
 }
 
