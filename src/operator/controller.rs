@@ -45,8 +45,7 @@ pub(super) fn build(
     deleted: mpsc::UnboundedSender<String>,
 ) -> (Watched, impl Future<Output = ()> + use<>) {
     let client = term.context.client.clone();
-    let api: Api<Job> =
-        namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
+    let api: Api<Job> = namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
     let events = watcher(api, watcher::Config::default()).default_backoff().modify(strip).inspect_ok(move |event| {
         if let watcher::Event::Delete(object) = event

@@ -36,14 +36,7 @@ spec:
         let ends = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'COMPLETED' AND task_id IN (SELECT id FROM igor.tasks)";
         assert_eq!(world.count(ends).await, 2000);
         assert_eq!(world.count("SELECT count(*) FROM igor.layers WHERE run <> 1").await, 0);
-        assert_eq!(
-            world
-                .count(
-                    "SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)"
-                )
-                .await,
-            0
-        );
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)").await, 0);
     })
     .await;
 }

@@ -198,7 +198,10 @@ impl World {
     }
 
     async fn keep_evidence(&self) {
-        for (file, args) in [("jobs.yaml", &["get", "ij,il,it", "-o", "yaml"][..]), ("events.txt", &["events"])] {
+        for (file, args) in [
+            ("jobs.yaml", &["get", "ij,il,it", "-o", "yaml"][..]),
+            ("events.txt", &["events"]),
+        ] {
             let text = self.kubectl(args, None).unwrap_or_else(|error| error);
             std::fs::write(self.folder.join(file), text).ok();
         }

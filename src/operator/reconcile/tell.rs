@@ -3,10 +3,6 @@
 //! Each is an object of its own: the library's recorder joins events of one reason whatever they say, and would tell of the first
 //! layer only.
 
-<<<<<<< HEAD
-use kube::Resource;
-use kube::runtime::events::{Event, EventType};
-=======
 use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
@@ -14,7 +10,6 @@ use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
 use kube::api::{Api, ObjectMeta, PostParams};
 use kube::runtime::events::EventType;
->>>>>>> main
 
 use crate::operator::term::Term;
 
@@ -26,14 +21,9 @@ pub(super) async fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, rea
 where
     Kind: Resource<DynamicType = ()>,
 {
-<<<<<<< HEAD
-    let event =
-        Event { type_, reason: reason.to_owned(), note: Some(cut(note).to_owned()), action: "Reconcile".to_owned(), secondary: None };
-=======
     let about = object.object_ref(&());
     let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
     let event = event(term, about, type_, reason, cut(note));
->>>>>>> main
     metrics::counter!("igor_api_writes_total", "kind" => "Event", "verb" => "create").increment(1);
     let api: Api<Event> = Api::namespaced(term.context.client.clone(), &namespace);
     if let Err(error) = api.create(&PostParams::default(), &event).await {
