@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::held::{Held, Lease, Stop};
 use super::report::{Reporter, leave};
 use super::shared::{Shared, Standing};
-use crate::queue::{CONTRACT, EntryId, Error, GROUP, Link, reply};
+use crate::queue::{CONTRACT, EntryId, Error, GROUP, Link, reply, timed_out};
 
 const RENEWING: &str = "renewing leases";
 
@@ -54,7 +54,7 @@ pub(super) async fn renew_once(shared: &Shared, link: &Link, reporter: &Reporter
         renewed
     } else {
         link.reset().await;
-        Err(Error::Unknown { act: RENEWING, source: std::io::Error::from(std::io::ErrorKind::TimedOut).into() })
+        Err(timed_out(RENEWING))
     }
 }
 

@@ -72,8 +72,8 @@ impl User {
         client.get_multiplexed_async_connection().await.expect("let in")
     }
 
-    fn start(&self, start: Start<'_>, language: Language, stand_in: &StandIn) -> Process {
-        Start { user: Some((&self.name, PASSWORD)), ..start }.worker(language, stand_in)
+    fn start(&self, start: &Start<'_>, language: Language, stand_in: &StandIn) -> Process {
+        Start { user: Some((&self.name, PASSWORD)), ..*start }.worker(language, stand_in)
     }
 }
 
@@ -93,7 +93,7 @@ async fn a_worker_of_one_type_needs_no_more_rights_than_those(language: Language
     let sleep = stand_in.prepare("sleep", &meta()).await;
     let other = stand_in.prepare("other", &meta()).await;
     let user = User::worker_of(&stand_in.client, &sleep).await;
-    let mut worker = user.start(Start { types: &["sleep"], ..Start::default() }, language, &stand_in);
+    let mut worker = user.start(&Start { types: &["sleep"], ..Start::default() }, language, &stand_in);
     let [short, killed, gone] = [task("1"), task("60"), task("60")];
     stand_in.give(&sleep, &short).await;
     assert_eq!(stand_in.until_ended(&short).await.said, Said::Completed);
@@ -137,7 +137,7 @@ async fn results_are_kept_until_they_are_taken(language: Language) {
     let stand_in = StandIn::new().await;
     let sleep = stand_in.prepare("sleep", &meta()).await;
     let user = User::worker_of(&stand_in.client, &sleep).await;
-    let _worker = user.start(Start { types: &["sleep"], batch: 3, ..Start::default() }, language, &stand_in);
+    let _worker = user.start(&Start { types: &["sleep"], batch: 3, ..Start::default() }, language, &stand_in);
     let worker = stand_in.until_worker(&sleep, &[]).await.id;
     user.set(&["clearselectors"]).await;
     let prefix = &stand_in.client.settings().prefix;
@@ -169,7 +169,7 @@ async fn a_short_loss_of_contact_stops_nothing(language: Language) {
     let stand_in = StandIn::new().await;
     let sleep = stand_in.prepare("sleep", &meta()).await;
     let user = User::worker_of(&stand_in.client, &sleep).await;
-    let _worker = user.start(Start { types: &["sleep"], ..Start::default() }, language, &stand_in);
+    let _worker = user.start(&Start { types: &["sleep"], ..Start::default() }, language, &stand_in);
     let long = task("2.5");
     stand_in.give(&sleep, &long).await;
     stand_in.until_said(&long, Said::Running).await;
@@ -192,7 +192,7 @@ async fn a_long_loss_of_contact_ends_the_work_and_nobody_hears_of_it(language: L
     let stand_in = StandIn::new().await;
     let sleep = stand_in.prepare("sleep", &Meta { grace_ms: 2500, ..meta() }).await;
     let user = User::worker_of(&stand_in.client, &sleep).await;
-    let _worker = user.start(Start { types: &["sleep"], batch: 2, ..Start::default() }, language, &stand_in);
+    let _worker = user.start(&Start { types: &["sleep"], batch: 2, ..Start::default() }, language, &stand_in);
     // The first of the batch is exclusive and given up after one lease: then the second runs, until the grace is over.
     let mut exclusive = task("60");
     exclusive.header = Header { exclusive: true, ..exclusive.header };

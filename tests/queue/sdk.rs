@@ -233,14 +233,14 @@ async fn batch_sizes(meta: &Meta, tasks: usize, slots: usize) -> Vec<usize> {
     let sizes = Arc::new(Mutex::new(Vec::new()));
     let seen = sizes.clone();
     let running = Running::start(worker(&stand_in).slots(slots).batch("thumb", 10, move |batch: Batch| {
-        seen.lock().unwrap().push(batch.len());
+        seen.lock().expect("no panic inside").push(batch.len());
         std::future::ready(Ok::<_, Failure>(()))
     }));
     for task in &tasks {
         assert_eq!(stand_in.until_ended(task).await.said, Said::Completed);
     }
     running.shut_down().await;
-    let sizes = sizes.lock().unwrap();
+    let sizes = sizes.lock().expect("no panic inside");
     sizes.clone()
 }
 

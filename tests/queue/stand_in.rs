@@ -80,7 +80,7 @@ impl StandIn {
 
     /// All that was reported so far.
     pub(crate) fn seen(&self) -> Vec<Seen> {
-        self.seen.lock().unwrap().clone()
+        self.seen.lock().expect("no panic inside").clone()
     }
 
     /// What was said of an attempt so far.
@@ -144,7 +144,7 @@ async fn collect(client: Client, mut followed: mpsc::UnboundedReceiver<TypeKey>,
             let ended = reports.iter().filter(|(_, report)| report.said != Said::Running).map(|(entry, _)| *entry);
             let settled = Settled { key: batch.key.clone(), entries: ended.collect(), results: vec![batch.id] };
             let of_batch = reports.into_iter().map(|(entry, report)| Seen { result: batch.id, entry, report });
-            seen.lock().unwrap().extend(of_batch);
+            seen.lock().expect("no panic inside").extend(of_batch);
             // A test may have taken the type away meanwhile.
             client.settle(&[settled], OWNER).await.ok();
         }

@@ -193,11 +193,10 @@ impl Fetcher {
         for _ in streams {
             read.arg(">");
         }
-        let answer = match tokio::time::timeout(block + LATE, self.link.command(READING, &read)).await {
-            Err(_) => Err(Error::Unknown { act: READING, source: std::io::Error::from(std::io::ErrorKind::TimedOut).into() })?,
+        let answer = match self.link.command_within(block + LATE, READING, &read).await {
             // Which of them it is shows when they are read one by one.
-            Ok(Err(error)) if is_no_group(&error) => return Ok(()),
-            Ok(answer) => answer?,
+            Err(error) if is_no_group(&error) => return Ok(()),
+            answer => answer?,
         };
         for (stream, entries) in reply::streams(READING, answer)? {
             if let Some((_, kind, lane)) = streams.iter().find(|(name, _, _)| *name == stream) {
