@@ -42,7 +42,7 @@ async fn primes(task: Task) -> Result<Outcome, Failure> {
             if number % 4096 == 0 && stop.is_cancelled() {
                 return None;
             }
-            found += u32::from((2..).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0));
+            found += u32::from((2..number).take_while(|divisor| divisor * divisor <= number).all(|divisor| number % divisor != 0));
         }
         Some(found)
     });

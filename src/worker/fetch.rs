@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use self::take::BLOCK;
+pub(super) use self::take::READ_TIMEOUT;
 use super::report::Reporter;
 use super::run;
 use super::shared::{Backoff, Handler, Kind, Shared};

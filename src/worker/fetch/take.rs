@@ -20,8 +20,8 @@ const READING: &str = "reading tasks";
 /// shutdown waits for a read to come back.
 pub(super) const BLOCK: Duration = Duration::from_secs(1);
 
-/// A read that is away for so much longer has lost its connection.
-const LATE: Duration = Duration::from_secs(10);
+/// A reply that takes longer is lost, and its connection with it.
+pub(in crate::worker) const READ_TIMEOUT: Duration = Duration::from_secs(BLOCK.as_secs() + 10);
 
 /// Entries of one page of the own pending list.
 const PAGE: usize = 500;
@@ -193,7 +193,7 @@ impl Fetcher {
         for _ in streams {
             read.arg(">");
         }
-        let answer = match self.link.command_within(block + LATE, READING, &read).await {
+        let answer = match self.link.command(READING, &read).await {
             // Which of them it is shows when they are read one by one.
             Err(error) if is_no_group(&error) => return Ok(()),
             answer => answer?,
