@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["core"]),
     ("queue", &["core"]),
     ("worker", &["core", "queue"]),
-    ("operator", &["config", "core", "crd", "queue", "store"]),
+    ("operator", &["config", "core", "crd", "queue", "store", "telemetry"]),
     ("config", &[]),
     ("telemetry", &[]),
 ];

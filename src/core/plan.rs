@@ -9,8 +9,6 @@ mod names;
 mod resolve;
 mod spec;
 
-use serde::{Deserialize, Serialize};
-
 pub use fault::{Fault, MAX_FAULTS, Reason, describe};
 pub use spec::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
 
@@ -75,7 +73,7 @@ pub struct LayerPlan {
 }
 
 /// A task of a plan, or an array of tasks.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskPlan {
     /// Its name, unique in the layer; of an array the prefix: its tasks are `name-0`, `name-1` …
     pub name: String,

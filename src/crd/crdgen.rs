@@ -139,16 +139,72 @@ fn check(schema: &Value, path: &str, loose: &mut Vec<String>) {
     let has = |key: &str| schema.contains_key(key);
     let bounded = has("maxLength") || has("enum") || schema.get("format").and_then(Value::as_str) == Some("date-time");
     let is_content = path.ends_with("[]") || path.ends_with("{}");
-    let is_standard = path.ends_with(".metadata");
     need(has("type"), "type");
-    need(has("description") || is_content || is_standard, "description");
+    need(has("description") || is_content, "description");
     need(!is("string") || bounded, "maxLength");
     need(!is("array") || (has("x-kubernetes-list-type") && has("maxItems")), "list type or maxItems");
     need(!has("additionalProperties") || has("maxProperties"), "maxProperties");
     need(!has("anyOf") && !has("oneOf") && !has("allOf"), "plain shape");
     for (name, inner) in below(schema) {
-        if !matches!(format!("{path}{name}").as_str(), "IgorJob.apiVersion" | "IgorJob.kind") {
-            check(inner, &format!("{path}{name}"), loose);
-        }
+        check(inner, &format!("{path}{name}"), loose);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_kubernetes_does_not_want_is_taken_out() {
+        let mut schema = json!({
+            "type": "object", "description": "two\n lines",
+            "properties": {
+                "phase": {"type": "string", "enum": ["A", null], "nullable": true},
+                "count": {"type": "integer", "format": "uint32", "minimum": 0.0},
+                "times": {"type": "array", "items": {"type": "string", "format": "date-time", "nullable": true}},
+            },
+        });
+        tidy(&mut schema);
+        let expected = json!({
+            "type": "object", "description": "two lines",
+            "properties": {
+                "phase": {"type": "string", "enum": ["A"]},
+                "count": {"type": "integer", "minimum": 0},
+                "times": {"type": "array", "items": {"type": "string", "format": "date-time"}},
+            },
+        });
+        assert_eq!(schema, expected);
+    }
+
+    #[test]
+    fn every_loose_end_is_named_with_its_place() {
+        let schema = json!({
+            "type": "object", "description": "d",
+            "properties": {
+                "text": {"type": "string", "description": "d"},
+                "silent": {"type": "string", "maxLength": 9},
+                "list": {"type": "array", "description": "d", "maxItems": 9, "items": {"type": "string"}},
+                "map": {"type": "object", "description": "d", "additionalProperties": {"type": "string", "maxLength": 9}},
+                "either": {"description": "d", "anyOf": []},
+                "fine": {"type": "string", "description": "d", "enum": ["A"]},
+            },
+        });
+        let mut loose = Vec::new();
+        check(&schema, "Kind", &mut loose);
+        let expected = [
+            "Kind.either has no type",
+            "Kind.either has no plain shape",
+            "Kind.list has no list type or maxItems",
+            "Kind.list[] has no maxLength",
+            "Kind.map has no maxProperties",
+            "Kind.silent has no description",
+            "Kind.text has no maxLength",
+        ];
+        assert_eq!(loose, expected);
+    }
+
+    #[test]
+    fn the_definitions_are_not_loose() {
+        assert_eq!(definitions().map(|all| all.len()).map_err(|error| error.to_string()), Ok(3));
     }
 }

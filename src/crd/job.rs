@@ -1,5 +1,8 @@
 //! `IgorJob`: a workflow, as its author writes it.
 
+#![expect(clippy::duplicated_attributes, reason = "every column repeats the words of the others")]
+#![expect(clippy::doc_markdown, reason = "what kubectl explain prints has no markup")]
+
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

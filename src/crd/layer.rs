@@ -1,5 +1,7 @@
 //! `IgorLayer`: a handle by which one layer is seen and steered.
 
+#![expect(clippy::duplicated_attributes, reason = "every column repeats the words of the others")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;

@@ -63,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
               && has(self.title) == has(oldSelf.title) && (!has(self.title) || self.title == oldSelf.title) \
               && has(self.args) == has(oldSelf.args) && (!has(self.args) || self.args == oldSelf.args) \
               && has(self.argsBase64) == has(oldSelf.argsBase64) && (!has(self.argsBase64) || self.argsBase64 == oldSelf.argsBase64) \
-              && has(self.payload) == has(oldSelf.payload) \
+              && has(self.payload) == has(oldSelf.payload) && (!has(self.payload) || self.payload == oldSelf.payload) \
               && has(self.retries) == has(oldSelf.retries) && (!has(self.retries) || self.retries == oldSelf.retries) \
               && has(self.timeoutSeconds) == has(oldSelf.timeoutSeconds) \
               && (!has(self.timeoutSeconds) || self.timeoutSeconds == oldSelf.timeoutSeconds)",

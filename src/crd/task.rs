@@ -1,5 +1,7 @@
 //! `IgorTask`: a task that a user adds to a layer, or a handle on a failed one.
 
+#![expect(clippy::duplicated_attributes, reason = "every column repeats the words of the others")]
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;

@@ -11,7 +11,7 @@ use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{self, Store as Cache};
 use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
-use tokio::sync::{Mutex, mpsc};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
@@ -25,8 +25,17 @@ const CONCURRENCY: u16 = 16;
 #[derive(Clone)]
 pub(super) struct Watched {
     pub(super) cache: Cache<Job>,
+    /// Whether the cache is filled. Its own signal wakes one waiter only, and the controller waits for it.
+    filled: watch::Receiver<bool>,
     /// `None` = all namespaces.
     pub(super) namespace: Option<String>,
+}
+
+impl Watched {
+    /// Waits until the cache is filled.
+    pub(super) async fn filled(&self) -> Result<(), Error> {
+        self.filled.clone().wait_for(|filled| *filled).await.map(drop).map_err(|_| Error::CacheGone)
+    }
 }
 
 /// Where the uids of deleted jobs come from. Shared, because the loop that reads it may begin again.
@@ -45,8 +54,10 @@ pub(super) fn build(
     deleted: mpsc::UnboundedSender<String>,
 ) -> (Watched, impl Future<Output = ()> + use<>) {
     let client = term.context.client.clone();
-    let api: Api<Job> = namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
+    let api: Api<Job> =
+        namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
+    let (fill, filled) = watch::channel(false);
     let events = watcher(api, watcher::Config::default()).default_backoff().modify(strip).inspect_ok(move |event| {
         if let watcher::Event::Delete(object) = event
             && let Some(uid) = object.uid()
@@ -55,7 +66,12 @@ pub(super) fn build(
         }
     });
     let predicate = Predicate::<Job>::combine(predicates::generation, predicates::annotations).combine(predicates::labels);
-    let triggers = events.reflect(writer).applied_objects().predicate_filter(predicate, Default::default());
+    let events = events.reflect(writer).inspect_ok(move |event| {
+        if matches!(event, watcher::Event::InitDone) {
+            fill.send_replace(true);
+        }
+    });
+    let triggers = events.applied_objects().predicate_filter(predicate, Default::default());
     let run = Controller::for_stream(triggers, cache.clone())
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(pokes)
@@ -67,7 +83,7 @@ pub(super) fn build(
             }
             std::future::ready(())
         });
-    (Watched { cache, namespace }, run)
+    (Watched { cache, filled, namespace }, run)
 }
 
 /// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew.

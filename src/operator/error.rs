@@ -106,7 +106,9 @@ impl Error {
         match self {
             Self::Ledger { source } => source.class() == store::Class::Transient || matches!(source, store::Error::Schema { .. }),
             Self::Queue { source } => source.is_transient(),
-            Self::Kube { source, .. } => !matches!(source, kube::Error::Api(status) if matches!(status.code, 400..=499) && status.code != 429),
+            Self::Kube { source, .. } => {
+                !matches!(source, kube::Error::Api(status) if matches!(status.code, 400..=499) && status.code != 429)
+            }
             _ => false,
         }
     }

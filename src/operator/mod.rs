@@ -31,8 +31,8 @@ use kube::api::Api;
 use kube::core::DeserializeGuard;
 use tokio_util::sync::CancellationToken;
 
-pub use self::error::Error;
 use self::context::Context;
+pub use self::error::Error;
 use self::health::Readiness;
 use self::supervise::supervise;
 use self::term::Term;

@@ -45,12 +45,7 @@ fn key_of(dispatcher: &Dispatcher, known: &Outstanding) -> Option<TypeKey> {
 }
 
 /// Enters what lies in a lane, and deletes what is stale or double.
-async fn read_lane(
-    dispatcher: &Dispatcher,
-    key: &Arc<TypeKey>,
-    lane: Lane,
-    outstanding: &HashMap<Uuid, Outstanding>,
-) -> Result<(), Error> {
+async fn read_lane(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lane: Lane, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
     let term = dispatcher.term();
     let mut after = EntryId::ZERO;
     loop {
@@ -70,8 +65,7 @@ async fn read_lane(
                 continue;
             };
             let task = &known.attempt;
-            let flight =
-                Flight { key: key.clone(), lane, entry: stored.id, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
+            let flight = Flight { key: key.clone(), lane, entry: stored.id, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
             term.in_flight.insert(task.task_id, flight);
         }
         if !stale.is_empty() {
@@ -86,8 +80,7 @@ async fn read_lane(
 /// What the ledger calls queued or running and Redis does not have. Asked twice: results may have ended it meanwhile.
 async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
     let term = dispatcher.term().clone();
-    let is_missing =
-        |known: &Attempt| term.in_flight.get(known.task_id).is_none_or(|flight| flight.attempt != known.attempt);
+    let is_missing = |known: &Attempt| term.in_flight.get(known.task_id).is_none_or(|flight| flight.attempt != known.attempt);
     if !outstanding.values().any(|known| is_missing(&known.attempt)) {
         return Ok(());
     }
@@ -98,12 +91,9 @@ async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, O
         let same = outstanding.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
         match (same && is_missing(&attempt), known.paused && !known.running) {
             (false, _) => {}
-            (true, true) => back.push(Recalled {
-                job_id: attempt.job_id,
-                task_id: attempt.task_id,
-                attempt: attempt.attempt,
-                kind: attempt.kind,
-            }),
+            (true, true) => {
+                back.push(Recalled { job_id: attempt.job_id, task_id: attempt.task_id, attempt: attempt.attempt, kind: attempt.kind })
+            }
             (true, false) => push.push(attempt.task_id),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kube::api::{Api, PartialObjectMeta};
 use kube::ResourceExt;
+use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
 use uuid::Uuid;
 
@@ -82,7 +82,9 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
         next.insert(place, seen_before.unwrap_or(newest));
         let drained = seen_before.is_some_and(|then| then.is_none_or(|last| term.types.is_committed(key, last)));
         let has_card = workers.get(&pending.consumer).is_some_and(|worker| worker.card.is_some());
-        if drained && pending.idle_ms >= enough_ms && (!has_card || pending.idle_ms > 3 * lease_ms)
+        if drained
+            && pending.idle_ms >= enough_ms
+            && (!has_card || pending.idle_ms > 3 * lease_ms)
             && let Some((task, attempt)) = term.in_flight.at(&shared, lane, pending.id)
         {
             lost.push((task, attempt, EntryRef { lane, id: pending.id }, pending.consumer));
@@ -183,14 +185,13 @@ async fn look_at(term: &Term, key: &TypeKey) -> Result<(), Error> {
 
 /// Kills what is left of jobs whose object is gone, until the term is over. `deleted` tells of deletions as they happen; a look at
 /// all unfinished jobs finds those that nobody told of.
-pub(super) async fn gone(
-    term: Arc<Term>,
-    watched: Vec<Watched>,
-    deleted: Deleted,
-) -> Result<(), Error> {
+pub(super) async fn gone(term: Arc<Term>, watched: Vec<Watched>, deleted: Deleted) -> Result<(), Error> {
     let mut deleted = deleted.lock().await;
     for part in &watched {
-        part.cache.wait_until_ready().await.map_err(|_| Error::CacheGone)?;
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(()),
+            filled = part.filled() => filled?,
+        }
     }
     let mut ticks = tokio::time::interval(GONE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -73,7 +73,8 @@ impl Types {
     /// How many tasks of the type may lie in Redis.
     pub(super) fn window(&self, key: &TypeKey) -> usize {
         let state = self.state();
-        let (slots, batch, rate) = state.types.get(key).map_or((UNSERVED.0, UNSERVED.1, 0.0), |known| (known.slots, known.batch, known.rate));
+        let (slots, batch, rate) =
+            state.types.get(key).map_or((UNSERVED.0, UNSERVED.1, 0.0), |known| (known.slots, known.batch, known.rate));
         queue::window(slots, batch, rate)
     }
 

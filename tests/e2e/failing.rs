@@ -94,7 +94,9 @@ spec:
 #[tokio::test]
 async fn a_type_that_nobody_serves_is_named() {
     world("failing_unserved", Setup::default(), |world, _running| async move {
-        world.apply("{apiVersion: igor.dev/v1alpha1, kind: IgorJob, metadata: {name: lonely}, spec: {layers: [{name: a, tasks: [{type: rendr}]}]}}");
+        world.apply(
+            "{apiVersion: igor.dev/v1alpha1, kind: IgorJob, metadata: {name: lonely}, spec: {layers: [{name: a, tasks: [{type: rendr}]}]}}",
+        );
         let lonely = world.until("lonely", "it says why", |job| condition(job, "Progressing").1 == "NoWorkers").await;
         assert_eq!(lonely["status"]["why"], "a: 1 queued, no worker serves type rendr");
     })

@@ -16,10 +16,10 @@ apiVersion: igor.dev/v1alpha1
 kind: IgorJob
 metadata: {name: long}
 spec:
-  defaults: {type: sleep, args: '0.02'}
+  defaults: {type: sleep}
   layers:
-  - {name: a, tasks: [{name: x, count: 1000}]}
-  - {name: b, priority: 1, tasks: [{name: y, count: 1000}]}
+  - {name: first, tasks: [{name: one, args: '0.02', count: 1000}]}
+  - {name: second, priority: 1, tasks: [{name: two, args: '0.02', count: 1000}]}
 ",
         );
         for round in 1..=10u32 {
@@ -36,7 +36,14 @@ spec:
         let ends = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'COMPLETED' AND task_id IN (SELECT id FROM igor.tasks)";
         assert_eq!(world.count(ends).await, 2000);
         assert_eq!(world.count("SELECT count(*) FROM igor.layers WHERE run <> 1").await, 0);
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)").await, 0);
+        assert_eq!(
+            world
+                .count(
+                    "SELECT count(*) FROM igor.tasks t WHERE version <> 1 + (SELECT count(*) FROM igor.transitions WHERE task_id = t.id)"
+                )
+                .await,
+            0
+        );
     })
     .await;
 }
@@ -57,7 +64,8 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '1.5', count: 8}]
         running.workers[0].kill();
         running.workers[0] = world.worker(&[]);
         world.until_phase("work", &["Completed"]).await;
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt = 2").await, 8);
+        // After a loss a task runs alone: what its worker held beside it was given back, at the price of an attempt number.
+        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE lost = 1 AND attempt >= 2 AND failures = 0").await, 8);
     })
     .await;
 }

@@ -28,7 +28,7 @@ async fn deleting_a_running_job_stops_its_work_and_keeps_its_history() {
         world.apply(SLEEPER);
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 4).await;
         world.kubectl(&["delete", "ij", "again", "--wait=true", "--timeout=10s"], None).expect("deleted at once: no finalizer");
-        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'ERRORED' AND reason = 'Killed'", |count| count == 4).await;
+        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'ERRORED' AND reason = 'Deleted'", |count| count == 4).await;
         assert_eq!(world.count("SELECT count(*) FROM igor.jobs WHERE deleted_at IS NOT NULL AND finished_at IS NOT NULL").await, 1);
         // The handlers were told: their slots are free for other work.
         world.apply(&QUICK.replace("again", "next"));

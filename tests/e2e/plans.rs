@@ -148,7 +148,9 @@ spec:
         let waiting = |job: &serde_json::Value| condition(job, "Accepted") == ("False".to_owned(), "TasksFromNotFound".to_owned());
         world.until("mapped", "the map is missed", waiting).await;
         let map = |labels: &str| {
-            format!("{{apiVersion: v1, kind: ConfigMap, metadata: {{name: many-tasks{labels}}}, binaryData: {{tasks.ndjson.gz: {packed}}}}}")
+            format!(
+                "{{apiVersion: v1, kind: ConfigMap, metadata: {{name: many-tasks{labels}}}, binaryData: {{tasks.ndjson.gz: {packed}}}}}"
+            )
         };
         world.apply(&map(""));
         let refused = |job: &serde_json::Value| condition(job, "Accepted").1 == "TasksFromForbidden";

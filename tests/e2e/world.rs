@@ -1,28 +1,27 @@
 //! A namespace with its own ledger, Redis prefix, operators and workers.
 
 use std::future::Future;
-use std::io::Write;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use futures::FutureExt;
-use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ObjectMeta, PostParams};
-use kube::{Client, ResourceExt};
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource, DynamicObject};
 use serde_json::Value;
 
+use crate::support::cluster::Cluster;
 use crate::support::process::Process;
 use crate::support::stores::{self, Database};
-use crate::support::{from_rig, unique, until};
+use crate::support::{from_rig, until};
 
 /// Long enough for a machine that does other things too; only a failing test waits so long.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
 
 pub(crate) struct World {
-    pub(crate) namespace: String,
+    cluster: Cluster,
     pub(crate) database: Database,
-    pub(crate) client: Client,
     pub(crate) folder: PathBuf,
     task_lease: f64,
     processes: std::sync::atomic::AtomicU32,
@@ -58,7 +57,6 @@ where
     Test: FnOnce(std::sync::Arc<World>, Shared) -> Run,
     Run: Future<Output = ()>,
 {
-    rustls::crypto::ring::default_provider().install_default().ok();
     let world = std::sync::Arc::new(World::new(name, setup.task_lease).await);
     let operators = (0..setup.operators).map(|_| world.operator()).collect();
     let workers = (0..setup.workers).map(|_| world.worker(&[])).collect();
@@ -69,22 +67,16 @@ where
         eprintln!("what was there is kept in {}", world.folder.display());
         std::panic::resume_unwind(panic);
     }
-    world.leave().await;
+    std::fs::remove_dir_all(&world.folder).ok();
 }
 
 impl World {
     async fn new(name: &str, task_lease: f64) -> Self {
-        let namespace = unique(&name.replace('_', "-").chars().take(30).collect::<String>());
-        let kubeconfig = kube::config::Kubeconfig::read_from(from_rig("IGOR_TEST_KUBECONFIG")).expect("the test rig's kubeconfig");
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await.expect("a usable kubeconfig");
-        let client = Client::try_from(config).expect("a client");
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
-        let object = k8s_openapi::api::core::v1::Namespace { metadata, ..Default::default() };
-        Api::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
+        let cluster = Cluster::new(&name.replace('_', "-").chars().take(30).collect::<String>()).await;
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/failures").join(name);
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).expect("a folder for logs");
-        Self { namespace, database: stores::database().await, client, folder, task_lease, processes: 0.into() }
+        Self { cluster, database: stores::database().await, folder, task_lease, processes: 0.into() }
     }
 
     fn igor(&self, subcommand: &str) -> (Command, String) {
@@ -94,7 +86,7 @@ impl World {
             .arg(subcommand)
             .env("DATABASE_URL", &self.database.url)
             .env("REDIS_URL", stores::redis_url())
-            .env("IGOR_PREFIX", &self.namespace)
+            .env("IGOR_PREFIX", &self.cluster.namespace)
             .env("IGOR_LOG", "info,igor=debug")
             .env("RUST_BACKTRACE", "1");
         (command, format!("{subcommand}-{number}"))
@@ -105,7 +97,7 @@ impl World {
         let (mut command, name) = self.igor("operator");
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
-            .args(["--watch-namespace", &self.namespace, "--lease-name", &self.namespace, "--metrics-addr", "127.0.0.1:0"])
+            .args(["--watch-namespace", &self.cluster.namespace, "--lease-name", &self.cluster.namespace, "--metrics-addr", "127.0.0.1:0"])
             .args(["--task-lease-seconds", &self.task_lease.to_string()]);
         Process::start(&self.folder, &name, &mut command)
     }
@@ -113,7 +105,7 @@ impl World {
     /// Starts a worker of the built-in types with 8 slots.
     pub(crate) fn worker(&self, more: &[&str]) -> Process {
         let (mut command, name) = self.igor("worker");
-        command.args(["--namespace", &self.namespace]).args(more);
+        command.args(["--namespace", &self.cluster.namespace]).args(more);
         if !more.contains(&"--type") {
             command.args(["noop", "sleep", "echo", "fail", "flaky", "sha256"].iter().flat_map(|kind| ["--type", *kind]));
         }
@@ -125,24 +117,12 @@ impl World {
 
     /// `kubectl`, in the world's namespace. Returns what it printed, or what it said in refusing.
     pub(crate) fn kubectl(&self, args: &[&str], input: Option<&str>) -> Result<String, String> {
-        let mut child = Command::new(from_rig("IGOR_TEST_KUBECTL"))
-            .env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG"))
-            .args(["-n", &self.namespace])
-            .args(args)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("kubectl");
-        child.stdin.take().expect("its input").write_all(input.unwrap_or_default().as_bytes()).ok();
-        let output = child.wait_with_output().expect("kubectl ends");
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        if output.status.success() { Ok(text(output.stdout)) } else { Err(text(output.stderr)) }
+        self.cluster.kubectl(args, input.unwrap_or_default())
     }
 
     /// `kubectl apply --server-side -f -`.
     pub(crate) fn apply(&self, yaml: &str) {
-        self.kubectl(&["apply", "--server-side", "-f", "-"], Some(yaml)).expect("applied");
+        self.cluster.apply(yaml);
     }
 
     /// `kubectl annotate --overwrite ij <job> <annotation>`.
@@ -158,7 +138,7 @@ impl World {
             kind: "IgorJob".to_owned(),
             plural: "igorjobs".to_owned(),
         };
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.cluster.client.clone(), &self.cluster.namespace, &resource)
     }
 
     /// The job as the API server has it now.
@@ -198,10 +178,7 @@ impl World {
     }
 
     async fn keep_evidence(&self) {
-        for (file, args) in [
-            ("jobs.yaml", &["get", "ij,il,it", "-o", "yaml"][..]),
-            ("events.txt", &["events"]),
-        ] {
+        for (file, args) in [("jobs.yaml", &["get", "ij,il,it", "-o", "yaml"][..]), ("events.txt", &["events"])] {
             let text = self.kubectl(args, None).unwrap_or_else(|error| error);
             std::fs::write(self.folder.join(file), text).ok();
         }
@@ -210,13 +187,6 @@ impl World {
             let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&self.database.pool).await.unwrap_or_default();
             std::fs::write(self.folder.join(format!("{table}.ndjson")), rows.join("\n")).ok();
         }
-    }
-
-    /// Jobs are deleted, the namespace is left to the control plane: nobody waits for it.
-    async fn leave(&self) {
-        let namespaces: Api<k8s_openapi::api::core::v1::Namespace> = Api::all(self.client.clone());
-        namespaces.delete(&self.namespace, &DeleteParams::background()).await.ok();
-        std::fs::remove_dir_all(&self.folder).ok();
     }
 
     /// The names of all jobs.

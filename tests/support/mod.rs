@@ -2,6 +2,7 @@
 //! and waiting for a condition.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+pub(crate) mod cluster;
 pub(crate) mod process;
 pub(crate) mod stores;
 
@@ -11,7 +12,8 @@ use std::time::{Duration, Instant};
 
 /// The value of a variable that the test rig sets.
 pub(crate) fn from_rig(variable: &str) -> String {
-    std::env::var(variable).unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`, or `rig/with-test-env cargo test …`"))
+    std::env::var(variable)
+        .unwrap_or_else(|_| panic!("{variable} is not set: run the tests with `make test`, or `rig/with-test-env cargo test …`"))
 }
 
 /// A name that no other test of this or another run has.

@@ -121,7 +121,7 @@ impl Lines<'_> {
                 ("type", value) => text(value, &mut task.kind),
                 ("args", value) => text(value, &mut task.args),
                 ("argsBase64", value) => text(value, &mut task.args_base64),
-                ("payload", value) => object(value, &mut task.payload),
+                ("payload", value) => object(&value, &mut task.payload),
                 ("count", value) => whole(&value, &mut task.count),
                 ("retries", value) => whole(&value, &mut task.retries),
                 ("timeoutSeconds", value) => whole(&value, &mut task.timeout_seconds),
@@ -151,7 +151,7 @@ fn text(value: Value, into: &mut Option<String>) -> Result<(), &'static str> {
     Ok(())
 }
 
-fn object(value: Value, into: &mut Option<String>) -> Result<(), &'static str> {
+fn object(value: &Value, into: &mut Option<String>) -> Result<(), &'static str> {
     if !value.is_object() {
         return Err("must be a JSON object");
     }

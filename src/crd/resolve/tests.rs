@@ -30,6 +30,7 @@ fn read(bytes: &[u8]) -> Result<Plan, Vec<String>> {
     plan(&from_files(&["f"]), &files).map_err(said)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
 fn said(faults: Vec<Fault>) -> Vec<String> {
     faults.iter().map(|fault| format!("{} {fault}", fault.reason.as_str())).collect()
 }

@@ -99,11 +99,17 @@ fn progressing(facts: &Facts) -> Said {
     }
 }
 
-/// Whether something runs, or is on its way to a worker in a layer that nothing holds up.
+/// Whether something runs, or is on its way to a worker in a layer that nothing holds up. A limit holds nothing up while something is
+/// in flight: that will make room.
 fn moves(facts: &Facts) -> bool {
-    let held: Vec<Option<&str>> = facts.waits.iter().filter(|wait| !wait.is_moving()).map(layer_of).collect();
+    let tasks = facts.job.tasks();
+    let holds = |wait: &&Wait| match wait {
+        Wait::Limit { .. } => tasks.queued == 0,
+        wait => !wait.is_moving(),
+    };
+    let held: Vec<Option<&str>> = facts.waits.iter().filter(holds).map(layer_of).collect();
     let free = |wait: &Wait| wait.is_moving() && !held.contains(&layer_of(wait)) && !held.contains(&None);
-    facts.job.tasks().running > 0 || facts.waits.iter().any(free)
+    tasks.running > 0 || facts.waits.iter().any(free)
 }
 
 /// The layer that a wait is about; `None` for the whole job.
@@ -122,8 +128,8 @@ fn layer_of(wait: &Wait) -> Option<&str> {
 /// Of a job or a layer that is paused by somebody, or drained by a limit of none.
 fn paused(by: Option<&str>, drained: bool) -> Said {
     match by {
-        Some("spec") => Said::yes("Paused", "PausedBySpec", "spec.paused is true"),
-        Some("annotation") => Said::yes("Paused", "PausedByAnnotation", "the annotation igor/pause is true"),
+        Some("spec") => Said::yes("Paused", "PausedBySpec", "the spec says so"),
+        Some("annotation") => Said::yes("Paused", "PausedByAnnotation", "the annotation igor/pause says so"),
         Some("restore") => {
             let message = "the ledger is younger than this object, so its tasks may have run already; unpause it to run them";
             Said::yes("Paused", "PausedByRestore", message)
@@ -138,10 +144,7 @@ fn paused(by: Option<&str>, drained: bool) -> Said {
 fn end(job: &Job, reason: Option<&str>) -> (Said, Said) {
     let skipped = job.tasks().skipped > 0 || job.layers.iter().any(|layer| layer.status == Status::Skipped);
     let (why_done, done) = if skipped { ("SomeSkipped", "some tasks were skipped") } else { ("AllLayersFinished", "") };
-    let why_failed = match reason {
-        Some(known @ ("Killed" | "DeadlineExceeded")) => known,
-        _ => "TaskFailures",
-    };
+    let why_failed = reason.filter(|reason| ["Killed", "DeadlineExceeded"].contains(reason)).unwrap_or("TaskFailures");
     match job.status {
         Status::Completed | Status::Skipped => (Said::yes("Complete", why_done, done), Said::no("Failed", why_done, "")),
         Status::Errored => {

@@ -138,7 +138,8 @@ async fn one_shot(
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
     let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
     tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note).await;
-    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" }).increment(1);
+    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
+        .increment(1);
     after(term, job_id, &done.change);
     Ok(Some(Acknowledged { verb, token, remove }))
 }

@@ -141,7 +141,8 @@ async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Resu
         "metadata": {"name": observed.name, "uid": observed.uid, "resourceVersion": observed.object.resource_version()},
         "status": status,
     });
-    let params = PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
+    let params =
+        PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
     let written = api.patch_status(&observed.name, &params, &Patch::Apply(&patch)).await;

@@ -74,8 +74,9 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
 /// spec itself says.
 async fn whole_plan(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<Result<Plan, Refusal>, Error> {
     let lists = fetch(term, observed, spec).await?;
-    let whole = source::plan(spec, &lists).map_err(|faults| Refusal::of(&faults));
-    Ok(whole.and_then(|mut plan| {
+    // Lists of many megabytes take seconds to read: other jobs must not wait for that.
+    Ok(tokio::task::block_in_place(|| {
+        let mut plan = source::plan(spec, &lists).map_err(|faults| Refusal::of(&faults))?;
         for (layer, of_spec) in plan.layers.iter_mut().zip(plan_of_spec(spec)?.layers) {
             layer.spec_hash = of_spec.spec_hash;
         }
