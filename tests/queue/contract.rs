@@ -23,6 +23,7 @@ pub(crate) use for_each_worker;
 for_each_worker!(
     a_batch_is_reported_with_few_entries,
     messages_failures_and_attempts_come_back,
+    a_batch_waits_for_more_as_long_as_its_type_says,
     lanes_are_taken_in_order,
     a_worker_is_known_by_its_card,
     a_type_without_meta_is_waited_for,
@@ -49,6 +50,25 @@ async fn a_batch_is_reported_with_few_entries(language: Language) {
     let entries: std::collections::BTreeSet<_> = seen.iter().map(|seen| seen.result).collect();
     assert_eq!(seen.len(), 500, "each task is reported once");
     assert!(entries.len() <= 10, "{} result entries", entries.len());
+}
+
+async fn a_batch_waits_for_more_as_long_as_its_type_says(language: Language) {
+    let stand_in = StandIn::new().await;
+    let noop = stand_in.prepare("noop", &Meta { batch_delay_ms: 20_000, ..meta() }).await;
+    let _worker = Start { batch: 2, ..Start::default() }.worker(language, &stand_in);
+    let tasks = [task("0"), task("1")];
+    stand_in.give(&noop, &tasks[0]).await;
+    until("the first to be delivered", || async {
+        let held = stand_in.client.pending_idle(&noop, Lane::Normal, 0).await.expect("what is pending");
+        if held.len() == 1 { Ok(()) } else { Err(held) }
+    })
+    .await;
+    stand_in.give(&noop, &tasks[1]).await;
+    for task in &tasks {
+        assert_eq!(stand_in.until_ended(task).await.said, Said::Completed);
+    }
+    let entries: std::collections::BTreeSet<_> = stand_in.seen().into_iter().map(|seen| seen.result).collect();
+    assert_eq!(entries.len(), 1, "they were one batch");
 }
 
 async fn messages_failures_and_attempts_come_back(language: Language) {

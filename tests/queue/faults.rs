@@ -1,5 +1,7 @@
 //! What becomes of tasks when workers, connections or Redis's data go away, for each of the workers.
 
+use std::time::Instant;
+
 use igor::core::fold::Said;
 use igor::queue::{Lane, Owner, Pending, TypeKey};
 
@@ -152,10 +154,19 @@ async fn another_leader_disturbs_nobody(language: Language) {
     let stand_in = StandIn::new().await;
     let sleep = stand_in.prepare("sleep", &meta()).await;
     let _worker = Start { types: &["sleep"], ..Start::default() }.worker(language, &stand_in);
-    let task = task("1.5");
-    stand_in.give(&sleep, &task).await;
+    let task = task("60");
+    let entry = stand_in.give(&sleep, &task).await;
     stand_in.until_said(&task, Said::Running).await;
     stand_in.client.prepare(&sleep, &meta(), Owner(2)).await.expect("taken over");
-    assert_eq!(stand_in.until_ended(&task).await.said, Said::Completed);
-    assert_eq!(stand_in.said(&task).len(), 2, "it was not announced: its lease went on");
+    stand_in.client.open(&sleep, Owner(2), "another generation").await.expect("opened");
+    let opened = Instant::now();
+    until("a heartbeat that has seen the other generation", || async {
+        let held = stand_in.client.pending_idle(&sleep, Lane::Normal, 0).await.expect("what is pending");
+        let since = opened.elapsed().as_millis();
+        if held.iter().any(|held| u128::from(held.idle_ms) + 10 < since) { Ok(()) } else { Err((held, since)) }
+    })
+    .await;
+    assert_eq!(stand_in.said(&task).len(), 1, "an entry that is there is leased whatever the generation: nothing to announce");
+    assert_eq!(stand_in.client.remove(&sleep, &[entry], Owner(2)).await.expect("removed"), 1);
+    assert_eq!(stand_in.until_ended(&task).await.said, Said::Cancelled, "and was leased in the new one: now it is gone");
 }
