@@ -58,9 +58,11 @@ start_rig() {
 }
 
 stop_rig() {
+  local other
   stop_control_plane &
+  other=$!
   stop_stores
-  wait $!
+  wait "$other"
 }
 
 # write_env FILE NAME=VALUE...: shell exports

@@ -42,7 +42,7 @@ impl Backoff {
         let doublings = failures.saturating_sub(1).min(31);
         let full = self.initial.saturating_mul(1 << doublings).min(self.max);
         let half = full / 2;
-        half + (full - half).mul_f64(f64::from(jitter) / f64::from(u16::MAX))
+        half + half.mul_f64(f64::from(jitter) / f64::from(u16::MAX))
     }
 }
 
@@ -135,8 +135,8 @@ mod tests {
         Ended { said, unreadable: false, at_least: Duration::ZERO, last: false }
     }
 
-    const fn verdict(to: Status, failures: u32, lost: u32, wait: u64, reason: Option<&'static str>) -> Option<Verdict> {
-        Some(Verdict { to, failures, lost, wait: Duration::from_secs(wait), reason })
+    const fn verdict(to: Status, failures: u32, lost: u32, wait: u64, reason: Option<&'static str>) -> Verdict {
+        Verdict { to, failures, lost, wait: Duration::from_secs(wait), reason }
     }
 
     #[test]
@@ -146,7 +146,6 @@ mod tests {
             (FRESH, ended(Said::Running), verdict(Status::Running, 0, 0, 0, None)),
             (FRESH, ended(Said::Completed), verdict(Status::Completed, 0, 0, 0, None)),
             (FRESH, ended(Said::Skipped), verdict(Status::Skipped, 0, 0, 0, None)),
-            (FRESH, ended(Said::Cancelled), None),
             (FRESH, ended(Said::Released), verdict(Status::Pending, 0, 0, 0, None)),
             (FRESH, ended(Said::Errored), verdict(Status::Pending, 1, 0, 10, Some(REASON_FAILED))),
             (Standing { failures: 1, ..FRESH }, ended(Said::Errored), verdict(Status::Pending, 2, 0, 20, Some(REASON_FAILED))),
@@ -162,14 +161,19 @@ mod tests {
             (Standing { lost: 2, ..FRESH }, ended(Said::Lost), verdict(Status::Errored, 0, 3, 0, Some(REASON_POISON))),
         ];
         for (standing, ended, expected) in table {
-            assert_eq!(decide(standing, ended, full), expected, "{standing:?} {ended:?}");
+            assert_eq!(decide(standing, ended, full), Some(expected), "{standing:?} {ended:?}");
         }
     }
 
     #[test]
     fn the_first_failure_of_a_task_without_retries_is_its_end() {
         let none = Standing { max_failures: 1, ..FRESH };
-        assert_eq!(decide(none, ended(Said::Errored), 0), verdict(Status::Errored, 1, 0, 0, Some(REASON_FAILED)));
+        assert_eq!(decide(none, ended(Said::Errored), 0), Some(verdict(Status::Errored, 1, 0, 0, Some(REASON_FAILED))));
+    }
+
+    #[test]
+    fn what_was_stopped_on_command_writes_nothing() {
+        assert_eq!(decide(FRESH, ended(Said::Cancelled), 0), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::Client;
 use tokio::time::Instant;
 
+use super::reconcile::Shown;
 use super::writes::Writes;
 use crate::crd::IgorJobStatus;
 use crate::{config, queue, store};
@@ -33,6 +34,8 @@ pub(super) struct Memory {
     pub(super) version: Option<(u64, Instant)>,
     /// When this process looked at it first.
     pub(super) seen: Option<Instant>,
+    /// The handles of its layers.
+    pub(super) layers: Option<Shown>,
     /// Values of annotations that were told in an Event.
     pub(super) told: Vec<String>,
 }

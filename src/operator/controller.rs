@@ -108,6 +108,7 @@ async fn contained(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
 fn on_error(object: Arc<Job>, error: &Error, term: Arc<Term>) -> Action {
     if error.is_fenced() {
         term.stop.cancel();

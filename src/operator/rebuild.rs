@@ -92,7 +92,7 @@ async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, O
         match (same && is_missing(&attempt), known.paused && !known.running) {
             (false, _) => {}
             (true, true) => {
-                back.push(Recalled { job_id: attempt.job_id, task_id: attempt.task_id, attempt: attempt.attempt, kind: attempt.kind })
+                back.push(Recalled { job_id: attempt.job_id, task_id: attempt.task_id, attempt: attempt.attempt, kind: attempt.kind });
             }
             (true, false) => push.push(attempt.task_id),
         }

@@ -112,3 +112,38 @@ async fn the_operator_ends_within_ten_seconds_when_told_to() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_job_that_takes_its_time_shows_each_layer_and_they_go_with_it() {
+    world("lifecycle_layers", Setup::default(), |world, _running| async move {
+        world.apply(
+            "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: seen}
+spec:
+  layers:
+  - {name: frames, tasks: [{name: nap, type: sleep, args: '600'}, {name: bad, type: fail}]}
+  - {name: join, priority: 1, tasks: [{type: noop}]}
+",
+        );
+        let shown = until("both layers are shown", SOON, || async {
+            let text = world.kubectl(&["get", "il", "--no-headers"], None).unwrap_or_default();
+            let rows: Vec<Vec<String>> =
+                text.lines().map(|line| line.split_whitespace().take(6).map(str::to_owned).collect()).collect();
+            if rows.len() == 2 && rows.iter().any(|row| row[1] == "Failing") { Ok(rows) } else { Err(rows) }
+        })
+        .await;
+        assert_eq!(shown[0][..6], ["seen.frames", "Failing", "0", "0/2", "1", "1"]);
+        assert_eq!(shown[1][..4], ["seen.join", "Pending", "1", "0/1"]);
+        let failed = world.kubectl(&["get", "il", "seen.frames", "-o", "jsonpath={.status.failedTasks[0].name}"], None);
+        assert_eq!(failed.as_deref(), Ok("bad"));
+        world.kubectl(&["delete", "ij", "seen"], None).expect("deleted");
+        until("the layers are gone", SOON, || async {
+            let left = world.kubectl(&["get", "il", "-o", "name"], None).expect("listed");
+            if left.is_empty() { Ok(()) } else { Err(left) }
+        })
+        .await;
+    })
+    .await;
+}

@@ -193,9 +193,9 @@ fn event() -> impl Strategy<Value = Event> {
     ]
 }
 
-fn happen(job: &mut Job, event: Event) {
+fn happen(job: &mut Job, event: &Event) {
     let count = job.layers.len();
-    match event {
+    match *event {
         Event::Ends { layer, errored } => {
             let layer = &mut job.layers[layer % count];
             if layer.status == Status::Running && layer.tasks.pending > 0 {
@@ -243,7 +243,7 @@ proptest! {
         job.on_failure = if on { OnFailure::Continue } else { OnFailure::Hold };
         written(&mut job);
         for event in events {
-            happen(&mut job, event);
+            happen(&mut job, &event);
             let before = job.clone();
             let steps = written(&mut job);
             check_begin(&before, &steps)?;

@@ -4,6 +4,7 @@
 
 mod accept;
 mod command;
+mod layers;
 mod observe;
 mod publish;
 mod resolve;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+pub(super) use self::layers::Shown;
 use self::observe::Seen;
 use super::term::Term;
 use super::{Error, Job};

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use super::accept::Acceptance;
 use super::command::Handled;
 use super::observe::{Observed, version};
-use super::tell;
+use super::{layers, tell};
 use crate::core::job::Facts;
 use crate::core::plan::Reason;
 use crate::core::wait::waits;
@@ -29,7 +29,7 @@ use crate::store::Snapshot;
 /// A job that ends sooner needs one status only.
 const FIRST_STATUS: Duration = Duration::from_millis(250);
 /// Between two writes that only count.
-const COUNTERS: Duration = Duration::from_secs(5);
+pub(super) const COUNTERS: Duration = Duration::from_secs(5);
 /// Active jobs are looked at so often, whatever happens; ended ones more rarely.
 const ACTIVE: Duration = Duration::from_secs(300);
 const ENDED: Duration = Duration::from_secs(3600);
@@ -51,12 +51,12 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         write(term, observed, &status).await?;
         tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await;
     }
-    if let Some(snapshot) = &snapshot
-        && let Some(wait) = expire(term, observed, snapshot).await?
-    {
+    let Some(snapshot) = &snapshot else { return Ok(unaccepted(acceptance)) };
+    let held_back = layers::show(term, observed, snapshot).await?;
+    if let Some(wait) = expire(term, observed, snapshot).await? {
         return Ok(Action::requeue(wait));
     }
-    Ok(next_look(acceptance, snapshot.as_ref()))
+    Ok(Action::requeue(next_look(term, observed, snapshot).min(held_back.unwrap_or(ENDED))))
 }
 
 fn status(
@@ -110,13 +110,13 @@ fn not_yet(
         // The API server's times are whole seconds: the moment of the first look counts instead.
         let seen = term.context.first_seen(&observed.uid).elapsed();
         let age = Duration::from_millis(age).min(seen);
-        return (!finished && age < FIRST_STATUS).then(|| FIRST_STATUS - age);
+        return FIRST_STATUS.checked_sub(age).filter(|_| !finished).filter(|left| !left.is_zero());
     };
     if previous == status || !only_counts(previous, status) {
         return None;
     }
     let since = term.context.memory(&observed.uid).written.map(|(_, at)| at.elapsed());
-    since.filter(|since| *since < COUNTERS).map(|since| COUNTERS - since)
+    since.and_then(|since| COUNTERS.checked_sub(since)).filter(|left| !left.is_zero())
 }
 
 /// Whether nothing but numbers tells two statuses apart.
@@ -222,17 +222,24 @@ async fn expire(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result
     Ok(Some(ENDED))
 }
 
-fn next_look(acceptance: &Acceptance, snapshot: Option<&Snapshot>) -> Action {
-    let refusal = acceptance.refusal.as_ref().map(|refusal| refusal.reason);
-    if matches!(refusal, Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden)) {
-        return Action::requeue(MISSING_LIST);
+/// A missing list of tasks is looked for again; anything else is for the author to mend.
+fn unaccepted(acceptance: &Acceptance) -> Action {
+    match acceptance.refusal.as_ref().map(|refusal| refusal.reason) {
+        Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden) => Action::requeue(MISSING_LIST),
+        _ => Action::await_change(),
     }
-    let Some(snapshot) = snapshot else { return Action::await_change() };
+}
+
+fn next_look(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Duration {
     let wait = if snapshot.job.finished { ENDED } else { ACTIVE };
     // Not all at once after a restart.
-    let jittered = wait.mul_f64(0.8 + 0.2 * rand::random::<f64>());
-    let deadline = snapshot.deadline_ms.filter(|_| !snapshot.job.finished).map(|due| u64::try_from(due - now_ms()).unwrap_or(0));
-    Action::requeue(deadline.map_or(jittered, |left| jittered.min(Duration::from_millis(left + 1))))
+    let mut look = wait.mul_f64(0.8 + 0.2 * rand::random::<f64>());
+    if !snapshot.job.finished {
+        let deadline = snapshot.deadline_ms.map(|due| Duration::from_millis(u64::try_from(due - now_ms()).unwrap_or(0) + 1));
+        let handles = layers::AFTER.checked_sub(term.context.first_seen(&observed.uid).elapsed());
+        look = look.min(deadline.unwrap_or(look)).min(handles.unwrap_or(look));
+    }
+    look
 }
 
 /// Says in the status that igor itself cannot act; as good as it can.
@@ -259,6 +266,6 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     }
 }
 
-fn api_version() -> String {
+pub(super) fn api_version() -> String {
     format!("{}/{}", crd::GROUP, crd::VERSION)
 }

@@ -1,0 +1,153 @@
+//! Handles: an `IgorLayer` for each layer of a job that takes longer than a second, to see it and, later, to steer it.
+//!
+//! They belong to the job by ownerReference and go with it. A foreign object of such a name is left alone.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use tokio::time::Instant;
+
+use super::observe::Observed;
+use super::publish::{COUNTERS, api_version};
+use crate::core::job::Layer;
+use crate::core::status::Status;
+use crate::crd::status::{LayerView, layer_status};
+use crate::crd::{self, FailedTask, IgorLayer, IgorLayerSpec, IgorLayerStatus};
+use crate::operator::Error;
+use crate::operator::dispatcher::now_ms;
+use crate::operator::term::Term;
+use crate::store::{LayerFacts, Snapshot};
+
+/// A job that ends sooner has no handles.
+pub(super) const AFTER: Duration = Duration::from_secs(1);
+/// Handles of a job that ended longer ago are not looked for any more.
+const RECENT_MS: i64 = 3_600_000;
+/// Failed tasks that a handle names.
+const FAILED: u32 = 20;
+
+/// What was last written of a layer, and when; `None` for a handle that was only made.
+pub(in crate::operator) type Shown = BTreeMap<String, Option<(IgorLayerStatus, Instant)>>;
+
+/// Makes the handles that are due and writes what has moved; says when counters are due that were held back.
+pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Option<Duration>, Error> {
+    let mut shown = match term.context.memory(&observed.uid).layers {
+        Some(shown) => shown,
+        None if snapshot.job.finished => find(term, observed, snapshot).await?,
+        None if term.context.first_seen(&observed.uid).elapsed() >= AFTER => Shown::new(),
+        None => return Ok(None),
+    };
+    let mut held_back = None;
+    for (layer, facts) in in_order(snapshot) {
+        if !shown.contains_key(&layer.name) && (snapshot.job.finished || !make(term, observed, layer).await?) {
+            continue;
+        }
+        let written = shown.entry(layer.name.clone()).or_default();
+        let previous = written.as_ref().map(|(status, _)| status);
+        let status = status(term, layer, facts, previous).await?;
+        if previous == Some(&status) {
+            continue;
+        }
+        let wait =
+            written.as_ref().filter(|(before, _)| before.phase == status.phase).and_then(|(_, at)| COUNTERS.checked_sub(at.elapsed()));
+        if wait.is_some() {
+            held_back = wait.or(held_back);
+        } else {
+            write(term, observed, &layer.name, &status).await?;
+            *written = Some((status, Instant::now()));
+        }
+    }
+    term.context.remember(&observed.uid, |memory| memory.layers = Some(shown));
+    Ok(held_back)
+}
+
+/// Open, paused and errored layers first: they are what people look for.
+fn in_order(snapshot: &Snapshot) -> Vec<(&Layer, &LayerFacts)> {
+    let mut layers: Vec<_> = snapshot.job.layers.iter().zip(&snapshot.layers).collect();
+    layers.sort_by_key(|(layer, _)| !(matches!(layer.status, Status::Running | Status::Errored) || layer.paused_by.is_some()));
+    layers
+}
+
+fn api(term: &Term, observed: &Observed) -> Api<IgorLayer> {
+    Api::namespaced(term.context.client.clone(), &observed.namespace)
+}
+
+fn name(observed: &Observed, layer: &str) -> String {
+    format!("{}.{layer}", observed.name)
+}
+
+fn is_ours(observed: &Observed, handle: &IgorLayer) -> bool {
+    handle.owner_references().iter().any(|owner| owner.uid == observed.uid)
+}
+
+/// The handles that an ended job has, when this process has not made them itself.
+async fn find(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Shown, Error> {
+    if snapshot.finished_ms.is_none_or(|finished| finished < now_ms() - RECENT_MS) {
+        return Ok(Shown::new());
+    }
+    let selected = ListParams::default().labels(&format!("{}={}", crd::LABEL_JOB, observed.name));
+    let handles = api(term, observed).list(&selected).await.map_err(|source| Error::Kube { act: "list the job's layers", source })?;
+    Ok(handles.into_iter().filter(|handle| is_ours(observed, handle)).map(|handle| (handle.spec.layer, None)).collect())
+}
+
+/// Makes a layer's handle; whether there is one that is ours now.
+async fn make(term: &Term, observed: &Observed, layer: &Layer) -> Result<bool, Error> {
+    let name = name(observed, &layer.name);
+    let spec = IgorLayerSpec { job_name: observed.name.clone(), layer: layer.name.clone(), priority: layer.priority };
+    let mut handle = IgorLayer::new(&name, spec);
+    let labels = [(crd::LABEL_JOB, &observed.name), (crd::LABEL_LAYER, &layer.name)];
+    handle.metadata = ObjectMeta {
+        labels: Some(labels.into_iter().map(|(label, value)| (label.to_owned(), value.clone())).collect()),
+        owner_references: observed.object.controller_owner_ref(&()).map(|owner| vec![owner]),
+        ..handle.metadata
+    };
+    term.context.writes.turn().await;
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorLayer", "verb" => "create").increment(1);
+    let params = PostParams { field_manager: Some(crd::FIELD_MANAGER.to_owned()), ..PostParams::default() };
+    match api(term, observed).create(&params, &handle).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 409 => {
+            let known = api(term, observed).get_opt(&name).await.map_err(|source| Error::Kube { act: "read a layer's handle", source })?;
+            Ok(known.is_some_and(|known| is_ours(observed, &known)))
+        }
+        // The job is being deleted, and its namespace with it.
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(false),
+        Err(source) => Err(Error::Kube { act: "make a layer's handle", source }),
+    }
+}
+
+async fn status(term: &Term, layer: &Layer, facts: &LayerFacts, previous: Option<&IgorLayerStatus>) -> Result<IgorLayerStatus, Error> {
+    let known = previous.filter(|previous| previous.tasks.is_some_and(|tasks| tasks.errored == layer.tasks.errored));
+    let failed = match known {
+        Some(known) => known.failed_tasks.clone(),
+        None if layer.tasks.errored == 0 => Vec::new(),
+        None => {
+            let failures = term.context.store.failures(facts.layer_id, FAILED).await?;
+            let named = |failure: crate::store::Failure| FailedTask {
+                name: failure.name,
+                index: failure.ix,
+                attempt: failure.attempt,
+                message: failure.message.or(failure.reason),
+            };
+            failures.into_iter().map(named).collect()
+        }
+    };
+    let view = LayerView { layer, started_ms: facts.started_ms, finished_ms: facts.finished_ms, failed };
+    // A handle's spec is never changed: it has one generation.
+    Ok(layer_status(view, previous, 1, now_ms()))
+}
+
+async fn write(term: &Term, observed: &Observed, layer: &str, status: &IgorLayerStatus) -> Result<(), Error> {
+    let name = name(observed, layer);
+    let patch = json!({"apiVersion": api_version(), "kind": "IgorLayer", "metadata": {"name": name}, "status": status});
+    term.context.writes.turn().await;
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorLayer", "verb" => "status").increment(1);
+    match api(term, observed).patch_status(&name, &PatchParams::apply(crd::FIELD_MANAGER).force(), &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(()),
+        // Somebody deleted the handle, or the job with it: it is not made again.
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Err(source) => Err(Error::Kube { act: "write a layer's status", source }),
+    }
+}
