@@ -190,7 +190,6 @@ pub fn cut(mut text: String, most: usize) -> String {
     text
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes fields by reference")]
 fn is_zero<N: Default + PartialEq>(number: &N) -> bool {
     *number == N::default()
 }

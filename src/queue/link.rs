@@ -57,6 +57,11 @@ impl Link {
         Ok((slot.made, connection))
     }
 
+    /// The number of the connection that the next request uses, made now if there is none.
+    pub(crate) async fn connected(&self) -> Result<u64, Error> {
+        self.connection().await.map(|(number, _)| number)
+    }
+
     /// How many connections were made so far: a change tells that replies may have been lost in between.
     pub(crate) async fn made(&self) -> u64 {
         self.current.lock().await.made
@@ -81,6 +86,15 @@ impl Link {
         refusal(self.judge(act, number, reply).await?).map_err(|source| Error::Refused { act, source })
     }
 
+    /// Sends one command that may wait in the server; a reply that is not there within `limit` is lost, and the connection with it.
+    pub(crate) async fn command_within(&self, limit: Duration, act: &'static str, command: &Cmd) -> Result<Value, Error> {
+        if let Ok(reply) = tokio::time::timeout(limit, self.command(act, command)).await {
+            return reply;
+        }
+        self.reset().await;
+        Err(timed_out(act))
+    }
+
     /// Sends all commands at once; each has its own answer, in order.
     pub(crate) async fn pipeline(&self, act: &'static str, pipeline: &Pipeline) -> Result<Vec<RedisResult<Value>>, Error> {
         if pipeline.is_empty() {
@@ -102,6 +116,11 @@ impl Link {
             }
         }
     }
+}
+
+/// The error of a reply that was waited for long enough.
+pub(crate) fn timed_out(act: &'static str) -> Error {
+    Error::Unknown { act, source: std::io::Error::from(std::io::ErrorKind::TimedOut).into() }
 }
 
 /// Whether the server said no, rather than the connection broke.

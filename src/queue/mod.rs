@@ -32,7 +32,7 @@ pub use client::{Client, Found, Meta};
 pub use envelope::{Entry, Header};
 pub use error::Error;
 pub use key::{EntryId, EntryRef, Keys, Lane, Owner, TypeKey};
-pub(crate) use link::Link;
+pub(crate) use link::{Link, timed_out};
 pub use producer::{Settled, Stored};
 pub use registry::{Backlog, Card, Pending, WorkerInfo};
 pub use results::{ResultBatch, ResultStream};

@@ -19,6 +19,16 @@ static FORGET: LazyLock<Vec<u8>> = LazyLock::new(|| {
     )
 });
 
+static DISCARD: LazyLock<Vec<u8>> = LazyLock::new(|| {
+    fenced(
+        1,
+        "for i = 2, 5 do if redis.call('XLEN', KEYS[i]) > 0 then return 0 end end \
+         for i = 2, 4 do if redis.call('EXISTS', KEYS[i]) == 1 then for _, g in ipairs(redis.call('XINFO', 'GROUPS', KEYS[i])) do \
+         if #redis.call('XINFO', 'CONSUMERS', KEYS[i], g[2]) > 0 then return 0 end end end end \
+         redis.call('DEL', unpack(KEYS)) return 1",
+    )
+});
+
 /// How much stands in a lane.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Backlog {
@@ -177,6 +187,18 @@ impl Client {
             gone &= reply::count(act, &self.script(act, key, &script).await?)? > 0;
         }
         Ok(gone)
+    }
+
+    /// Deletes all keys of a type that nobody uses; `false` when tasks, results or consumers are left. A later job prepares it anew.
+    pub async fn discard(&self, key: &TypeKey, owner: Owner) -> Result<bool, Error> {
+        let act = "discarding a type";
+        let mut script = redis::cmd("EVAL");
+        script.arg(DISCARD.as_slice()).arg(5).arg(self.keys.meta(key));
+        for lane in Lane::ALL {
+            script.arg(self.keys.lane(key, lane));
+        }
+        script.arg(self.keys.results(key)).arg(owner.0);
+        Ok(reply::count(act, &self.script(act, key, &script).await?)? > 0)
     }
 
     /// The newest result entry of a type, if any waits: once the collector has passed it, it has seen all that was said until now.

@@ -8,7 +8,7 @@ use super::{EntryId, Error};
 #[derive(Debug, PartialEq)]
 pub(crate) struct Raw {
     pub(crate) id: EntryId,
-    pub(crate) fields: Option<Vec<(Vec<u8>, Vec<u8>)>>,
+    pub(crate) fields: Option<Pairs>,
 }
 
 impl Raw {
@@ -18,13 +18,19 @@ impl Raw {
     }
 }
 
+/// Entries by the key of their stream.
+pub(crate) type Streams = Vec<(Vec<u8>, Vec<Raw>)>;
+
+/// Names and values in turn.
+pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
+
 /// What is wrong with a reply, for [`Error::Unreadable`].
 pub(crate) fn unreadable(act: &'static str, value: &Value) -> Error {
     Error::Unreadable { act, what: format!("{value:?}").chars().take(200).collect() }
 }
 
 /// The reply of `XREAD` and `XREADGROUP`: streams by key, in the order asked for; nil when there is nothing.
-pub(crate) fn streams(act: &'static str, reply: Value) -> Result<Vec<(Vec<u8>, Vec<Raw>)>, Error> {
+pub(crate) fn streams(act: &'static str, reply: Value) -> Result<Streams, Error> {
     let pairs = match reply {
         Value::Nil => return Ok(Vec::new()),
         Value::Map(pairs) => pairs,
@@ -55,7 +61,7 @@ pub(crate) fn ids(act: &'static str, reply: Value) -> Result<Vec<EntryId>, Error
 }
 
 /// A hash, or a list of names and values in turn.
-pub(crate) fn pairs(act: &'static str, reply: Value) -> Result<Vec<(Vec<u8>, Vec<u8>)>, Error> {
+pub(crate) fn pairs(act: &'static str, reply: Value) -> Result<Pairs, Error> {
     let values = match reply {
         Value::Map(pairs) => return pairs.into_iter().map(|(name, value)| Ok((bytes(act, name)?, bytes(act, value)?))).collect(),
         other => array(act, other)?,

@@ -181,7 +181,7 @@ impl Reader {
         command
     }
 
-    fn parse(&mut self, streams: Vec<(Vec<u8>, Vec<reply::Raw>)>) -> Result<Vec<ResultBatch>, Error> {
+    fn parse(&mut self, streams: reply::Streams) -> Result<Vec<ResultBatch>, Error> {
         let mut batches = Vec::new();
         for (stream, raws) in streams {
             let Some((key, last)) = self.positions.get_mut(&stream) else {
@@ -198,14 +198,8 @@ impl Reader {
 
 const READING: &str = "reading results";
 
-async fn read(link: &Link, command: Cmd) -> Result<Vec<(Vec<u8>, Vec<reply::Raw>)>, Error> {
-    match tokio::time::timeout(BLOCK + RESPONSE_TIMEOUT, link.command(READING, &command)).await {
-        Ok(reply) => reply::streams(READING, reply?),
-        Err(_) => {
-            link.reset().await;
-            Err(Error::Unknown { act: READING, source: std::io::Error::from(std::io::ErrorKind::TimedOut).into() })
-        }
-    }
+async fn read(link: &Link, command: Cmd) -> Result<reply::Streams, Error> {
+    reply::streams(READING, link.command_within(BLOCK + RESPONSE_TIMEOUT, READING, &command).await?)
 }
 
 fn batch(key: &TypeKey, mut raw: reply::Raw) -> ResultBatch {

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::fetch::Fetcher;
+use super::fetch::{Fetcher, READ_TIMEOUT};
 use super::held::{Stop, Table};
 use super::outcome::{Failure, Outcome};
 use super::report::{Reporter, write};
@@ -254,8 +254,8 @@ impl Worker {
         parts.spawn(heartbeat::beat(shared.clone(), beat_link, reporter.clone(), closing.clone()));
         parts.spawn(control::listen(shared.clone(), closing.clone()));
         parts.spawn(write(shared.clone(), link("results", Some(LAST_WORDS)), results, closing.clone()));
-        let fetcher = Fetcher::new(shared.clone(), link("tasks", None), reporter.clone());
-        let running = fetcher.run(shutdown).await;
+        let fetcher = Fetcher::new(shared.clone(), link("tasks", Some(READ_TIMEOUT)), reporter.clone(), shutdown);
+        let running = fetcher.run().await;
         info!(running = running.len(), "shutting down");
         drain(&shared, running).await;
         last_words(&shared).await;

@@ -13,8 +13,11 @@ use tracing::warn;
 use super::outcome::{Failure, Outcome};
 use super::task::Task;
 
-/// The exit code that asks for another attempt: `EX_TEMPFAIL` of sysexits.h.
+/// The exit code that asks to try again later: `EX_TEMPFAIL` of sysexits.h.
 const TRY_AGAIN: i32 = 75;
+
+/// How much later.
+const LATER: Duration = Duration::from_secs(10);
 
 /// How long a process may take to end after SIGTERM before it gets SIGKILL.
 const KILL_AFTER: Duration = Duration::from_secs(5);
@@ -34,8 +37,8 @@ pub struct Program {
 /// Runs a task as a process of its own.
 ///
 /// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB` and
-/// `IGOR_LAYER` are in its environment. Exit code 0 is done, 75 asks for another attempt, any other fails; a failure's message is the
-/// last line on standard error. The process leads a group of its own, which gets SIGTERM when the task is stopped and SIGKILL five
+/// `IGOR_LAYER` are in its environment. Exit code 0 is done, 75 gives the task back for ten seconds without using up a retry, any other fails;
+/// the message is the last line on standard error. The process leads a group of its own, which gets SIGTERM when the task is stopped and SIGKILL five
 /// seconds later; nothing of the group outlives the task. Standard output goes where the worker's goes.
 pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
     let mut command = Command::new(&program.command);
@@ -80,7 +83,7 @@ fn judge(status: ExitStatus, last_line: String) -> Result<Outcome, Failure> {
     let message = if last_line.is_empty() { status.to_string() } else { last_line };
     match status.code() {
         Some(0) => Ok(Outcome::default()),
-        Some(TRY_AGAIN) => Err(Failure::new(message)),
+        Some(TRY_AGAIN) => Err(Failure::new(message).put_off(LATER)),
         _ => Err(Failure::new(message)),
     }
 }

@@ -13,7 +13,7 @@ use tracing::{debug, info, warn};
 use super::held::{Held, Lease, Stop};
 use super::report::{Reporter, leave};
 use super::shared::{Shared, Standing};
-use crate::queue::{CONTRACT, EntryId, Error, GROUP, Link, reply};
+use crate::queue::{CONTRACT, EntryId, Error, GROUP, Link, reply, timed_out};
 
 const RENEWING: &str = "renewing leases";
 
@@ -54,7 +54,7 @@ pub(super) async fn renew_once(shared: &Shared, link: &Link, reporter: &Reporter
         renewed
     } else {
         link.reset().await;
-        Err(Error::Unknown { act: RENEWING, source: std::io::Error::from(std::io::ErrorKind::TimedOut).into() })
+        Err(timed_out(RENEWING))
     }
 }
 
@@ -78,7 +78,10 @@ async fn renew(shared: &Shared, link: &Link, reporter: &Reporter) -> Result<(), 
     let claims: Vec<RedisResult<Value>> = answers.by_ref().take(asked.len()).collect();
     for (kind, answer) in shared.kinds.iter().zip(answers) {
         let meta = answer.map_err(|source| Error::Refused { act: RENEWING, source })?;
-        kind.set_standing(Standing::from_fields(&reply::words(RENEWING, meta)?));
+        let fields = reply::words(RENEWING, meta)?;
+        let lost = Standing { known: false, generation: None, ..kind.standing() };
+        // What was known of a type goes on while Redis has lost it.
+        kind.set_standing(if fields.is_empty() { lost } else { Standing::from_fields(&fields) });
     }
     shared.contact.send_replace(Instant::now());
     for (asked, claim) in asked.into_iter().zip(claims) {
@@ -153,7 +156,7 @@ fn give_up_what_must_not_go_on(shared: &Shared) {
     for held in shared.table.all() {
         let standing = shared.kinds[held.kind].standing();
         let patience = if held.exclusive { standing.lease } else { standing.grace };
-        if silence >= patience {
+        if silence >= patience && held.stopped() != Some(Stop::NoContact) {
             warn!(task = %held.task, attempt = held.attempt, ?silence, "giving up a task: no contact with Redis");
             held.stop(Stop::NoContact);
             if held.is_reported() {

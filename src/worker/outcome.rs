@@ -40,18 +40,28 @@ pub struct Failure {
     pub(super) message: String,
     pub(super) retry_after: Option<Duration>,
     pub(super) last: bool,
+    pub(super) put_off: bool,
 }
 
 impl Failure {
     /// Failed with a message for people (at most 4 KiB are kept). The job's retries and backoff apply.
     pub fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), retry_after: None, last: false }
+        Self { message: message.into(), retry_after: None, last: false, put_off: false }
     }
 
     /// The next attempt, if there is one left, comes no sooner than this.
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    /// Not a failure after all: the task is given back and comes again, no sooner than this, and no retry is used up. For what the
+    /// task can do nothing about, like a licence that is not free.
+    #[must_use]
+    pub fn put_off(mut self, wait: Duration) -> Self {
+        self.retry_after = Some(wait);
+        self.put_off = true;
         self
     }
 

@@ -13,11 +13,11 @@ use crate::core::fold::Said;
 use crate::queue::envelope::{Item, MESSAGE_BYTES_MAX, cut};
 use crate::queue::{EntryRef, ITEMS_MAX, Link, RESULT_BYTES_MAX};
 
-/// Something to be said, and whose task leaves the worker's hands once it is stored.
+/// Something to be said of a task; the last word on it takes it out of the worker's hands once it is stored.
 pub(super) struct Outgoing {
-    kind: usize,
+    held: Arc<Held>,
     item: Item,
-    leaves: Option<Arc<Held>>,
+    last_word: bool,
 }
 
 /// Where the other parts of a worker put what is to be said.
@@ -46,8 +46,8 @@ impl Reporter {
     }
 
     /// Says that a task runs; as an announcement this is its lease.
-    pub(super) fn running(&self, held: &Held) {
-        self.send(held.kind, item(held, Said::Running), None);
+    pub(super) fn running(&self, held: &Arc<Held>) {
+        self.send(held, item(held, Said::Running), false);
     }
 
     /// Says how a task ended, once; later calls for it do nothing.
@@ -60,7 +60,7 @@ impl Reporter {
                 if matches!(item.said, Said::Completed | Said::Errored | Said::Skipped) {
                     shared.count(item.said == Said::Errored);
                 }
-                self.send(held.kind, item, Some(held.clone()));
+                self.send(held, item, true);
             }
             None => leave(shared, held),
         }
@@ -70,7 +70,7 @@ impl Reporter {
     pub(super) fn release(&self, held: &Arc<Held>, why: &str, message: Option<String>) {
         if held.take_report() {
             let item = Item { why: Some(why.to_owned()), message, ..item(held, Said::Released) };
-            self.send(held.kind, item, Some(held.clone()));
+            self.send(held, item, true);
         }
     }
 
@@ -79,9 +79,9 @@ impl Reporter {
         self.release(held, "Unreadable", Some(message));
     }
 
-    fn send(&self, kind: usize, item: Item, leaves: Option<Arc<Held>>) {
+    fn send(&self, held: &Arc<Held>, item: Item, last_word: bool) {
         // The receiver lives as long as the worker; after that nobody is left to be told.
-        self.sender.send(Outgoing { kind, item, leaves }).ok();
+        self.sender.send(Outgoing { held: held.clone(), item, last_word }).ok();
     }
 }
 
@@ -146,6 +146,13 @@ fn spoken(held: &Held, verdict: Result<Outcome, Failure>, took: Option<std::time
             let said = if outcome.skipped { Said::Skipped } else { Said::Completed };
             Item { message: outcome.message.map(short), run_ms, ..item(held, said) }
         }
+        Err(failure) if failure.put_off => Item {
+            message: Some(short(failure.message)),
+            run_ms,
+            why: Some("PutOff".to_owned()),
+            retry_ms: failure.retry_after.map(millis),
+            ..item(held, Said::Released)
+        },
         Err(failure) => Item {
             message: Some(short(failure.message)),
             run_ms,
@@ -182,7 +189,7 @@ pub(super) async fn write(shared: Arc<Shared>, link: Link, mut queue: mpsc::Unbo
                 waiting.push(more);
             }
         }
-        waiting.retain(|outgoing| !outgoing.leaves.as_ref().is_some_and(|held| held.stopped() == Some(Stop::NoContact)));
+        waiting.retain(|outgoing| outgoing.held.stopped() != Some(Stop::NoContact));
         waiting = store(&shared, &link, waiting).await;
         if waiting.is_empty() {
             backoff.reset();
@@ -196,7 +203,7 @@ pub(super) async fn write(shared: Arc<Shared>, link: Link, mut queue: mpsc::Unbo
 async fn store(shared: &Shared, link: &Link, waiting: Vec<Outgoing>) -> Vec<Outgoing> {
     let mut by_kind: Vec<Vec<Outgoing>> = shared.kinds.iter().map(|_| Vec::new()).collect();
     for outgoing in waiting {
-        by_kind[outgoing.kind].push(outgoing);
+        by_kind[outgoing.held.kind].push(outgoing);
     }
     let mut pipeline = redis::pipe();
     let mut entries: Vec<Vec<Outgoing>> = Vec::new();
@@ -212,7 +219,7 @@ async fn store(shared: &Shared, link: &Link, waiting: Vec<Outgoing>) -> Vec<Outg
             let mut left = Vec::new();
             for (answer, outgoing) in answers.into_iter().zip(entries) {
                 match answer {
-                    Ok(_) => outgoing.iter().filter_map(|outgoing| outgoing.leaves.as_deref()).for_each(|held| leave(shared, held)),
+                    Ok(_) => outgoing.iter().filter(|outgoing| outgoing.last_word).for_each(|outgoing| leave(shared, &outgoing.held)),
                     Err(error) => {
                         warn!(%error, "Redis does not take results; they are kept");
                         left.extend(outgoing);

@@ -87,14 +87,14 @@ fn call(shared: Arc<Shared>, kind: usize, mut tasks: Vec<Task>) -> Call {
 async fn attend(shared: &Shared, reporter: &Reporter, held: &[Arc<Held>], mut call: Call) -> End {
     let started = Instant::now();
     let mut look = started + LOOK;
-    let mut spared = false;
+    let mut drained = false;
     loop {
         let wake = held.iter().filter_map(|held| runs_out_at(held)).chain(batch_runs_out_at(held, started)).fold(look, Instant::min);
         tokio::select! {
             biased;
             ended = &mut call => return end(held, ended),
-            () = shared.draining.cancelled(), if !spared => {
-                spared = true;
+            () = shared.draining.cancelled(), if !drained => {
+                drained = true;
                 spare_what_is_not_begun(reporter, held);
             }
             () = tokio::time::sleep_until(wake) => {}
@@ -134,7 +134,9 @@ fn batch_runs_out_at(held: &[Arc<Held>], started: Instant) -> Option<Instant> {
 fn look_after_times(held: &[Arc<Held>], started: Instant) {
     let now = Instant::now();
     if batch_runs_out_at(held, started).is_some_and(|at| now >= at) {
-        held.iter().for_each(|held| held.stop(Stop::Timeout));
+        for held in held {
+            held.stop(Stop::Timeout);
+        }
     }
     for held in held {
         if held.deadline_ms.is_some_and(|deadline| now_ms() >= deadline) {
@@ -174,20 +176,20 @@ fn is_overdue(held: &[Arc<Held>], grace: Duration) -> bool {
 
 async fn drop_call(held: &[Arc<Held>], mut call: Call) -> End {
     call.abort();
-    match tokio::time::timeout(LET_GO, &mut call).await {
-        Ok(ended) => end(held, ended),
-        Err(_) => {
-            error!(tasks = held.len(), "a handler ignores its cancel token and does not await: it goes on in the background");
-            End::Cut
-        }
+    if let Ok(ended) = tokio::time::timeout(LET_GO, &mut call).await {
+        return end(held, ended);
     }
+    error!(tasks = held.len(), "a handler ignores its cancel token and does not await: it goes on in the background");
+    End::Cut
 }
 
 fn end(held: &[Arc<Held>], ended: Result<Result<Option<Outcome>, Failure>, JoinError>) -> End {
     match ended {
         Ok(Ok(None)) => End::Returned,
         Ok(Ok(Some(outcome))) => {
-            held.iter().for_each(|held| held.decide(Ok(outcome.clone())));
+            for held in held {
+                held.decide(Ok(outcome.clone()));
+            }
             End::Returned
         }
         Ok(Err(failure)) => End::Failed(failure),

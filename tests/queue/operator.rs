@@ -126,8 +126,25 @@ async fn a_consumer_is_forgotten_only_when_it_holds_nothing_and_its_card_is_gone
     redis::cmd("DEL").arg(&card).exec_async(&mut connection).await.unwrap();
     assert!(!client.forget(&key, "w1", OWNER).await.unwrap(), "it holds an entry");
     client.remove(&key, &[EntryRef { lane: Lane::Normal, id: ids[0] }], OWNER).await.unwrap();
+    assert!(!client.discard(&key, OWNER).await.unwrap(), "it has a consumer");
     assert!(client.forget(&key, "w1", OWNER).await.unwrap());
     assert_eq!(client.workers(&key).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_type_is_discarded_only_when_nothing_is_left_of_it() {
+    let client = client().await;
+    let key = prepared(&client, "render").await;
+    let ids = client.admit(&key, Lane::Low, &[entry("a")], OWNER).await.unwrap();
+    assert!(!client.discard(&key, OWNER).await.unwrap(), "a task waits");
+    client.remove(&key, &[EntryRef { lane: Lane::Low, id: ids[0] }], OWNER).await.unwrap();
+    let result: EntryId = write_result(&client, &key, "[]").await.parse().unwrap();
+    assert!(!client.discard(&key, OWNER).await.unwrap(), "a result waits");
+    client.settle(&[Settled { key: key.clone(), entries: vec![], results: vec![result] }], OWNER).await.unwrap();
+    assert!(matches!(client.discard(&key, Owner(0)).await.unwrap_err(), Error::Fenced(_)));
+    assert!(client.discard(&key, OWNER).await.unwrap());
+    assert!(client.meta(&key).await.unwrap().is_empty());
+    assert_eq!(client.prepare(&key, &meta(), OWNER).await.unwrap().generation, None);
 }
 
 #[tokio::test]

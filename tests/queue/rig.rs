@@ -2,27 +2,19 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use igor::queue::{Client, Entry, Header, Meta, Owner, Settings, TypeKey};
 use uuid::Uuid;
+
+use crate::support;
+pub(crate) use crate::support::stores::redis_url;
+pub(crate) use crate::support::unique;
 
 /// Long enough for a loaded machine, short enough to notice.
 pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) const OWNER: Owner = Owner(1);
-
-pub(crate) fn redis_url() -> String {
-    std::env::var("IGOR_TEST_REDIS_URL").expect("IGOR_TEST_REDIS_URL is not set: run the tests with `make test`")
-}
-
-/// A name that no other test of this or another run has.
-pub(crate) fn unique(stem: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
-    format!("{stem}-{now:x}-{:x}-{:x}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed))
-}
 
 /// An operator's client under a prefix of its own.
 pub(crate) async fn client() -> Client {
@@ -51,18 +43,11 @@ pub(crate) fn entry(args: &str) -> Entry {
 }
 
 /// Asks `probe` again and again until it gives a value; after [`LIMIT`] panics with what it said last.
-pub(crate) async fn until<Probe, Run, Value, Seen>(what: &str, mut probe: Probe) -> Value
+pub(crate) async fn until<Probe, Run, Value, Seen>(what: &str, probe: Probe) -> Value
 where
     Probe: FnMut() -> Run,
     Run: Future<Output = Result<Value, Seen>>,
     Seen: Debug,
 {
-    let began = Instant::now();
-    loop {
-        match probe().await {
-            Ok(value) => return value,
-            Err(seen) if began.elapsed() > LIMIT => panic!("after {LIMIT:?} still not: {what}; last seen: {seen:#?}"),
-            Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
-        }
-    }
+    support::until(what, LIMIT, probe).await
 }

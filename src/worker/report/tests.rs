@@ -53,6 +53,10 @@ fn what_was_stopped_says_why_and_a_status_counts_more() {
 
 #[test]
 fn a_failure_keeps_its_wishes_for_the_next_attempt() {
+    let put_off = held();
+    put_off.decide(Err(Failure::new("no licence").put_off(Duration::from_secs(4))));
+    let item = conclude(&put_off, &End::Returned).unwrap();
+    assert_eq!((item.said, item.why.as_deref(), item.retry_ms), (Said::Released, Some("PutOff"), Some(4000)));
     let held = held();
     held.decide(Err(Failure::new("busy").retry_after(Duration::from_secs(3)).last()));
     let item = conclude(&held, &End::Returned).unwrap();
@@ -61,8 +65,12 @@ fn a_failure_keeps_its_wishes_for_the_next_attempt() {
 
 #[test]
 fn entries_keep_within_their_bounds_and_their_order() {
-    let outgoing =
-        |message: String| Outgoing { kind: 0, item: Item { message: Some(message), ..item(&held(), Said::Errored) }, leaves: None };
+    let held = held();
+    let outgoing = |message: String| Outgoing {
+        held: held.clone(),
+        item: Item { message: Some(message), ..item(&held, Said::Errored) },
+        last_word: true,
+    };
     let few = packed((0..2500).map(|n| outgoing(n.to_string())).collect());
     assert_eq!(few.iter().map(|(_, inside)| inside.len()).collect::<Vec<_>>(), [1000, 1000, 500]);
     let long = packed((0..200).map(|_| outgoing("x".repeat(MESSAGE_BYTES_MAX))).collect());
