@@ -64,6 +64,10 @@ pub struct Flags {
     /// Name of the leader's lease: operators of one name take turns
     #[arg(long, env = "IGOR_LEASE_NAME", value_name = "NAME")]
     lease_name: Option<String>,
+    /// How this process is named in the lease: one that starts again under its old name need not wait for the lease to run out.
+    /// Inside a cluster the pod's name; else the host's with random letters
+    #[arg(long, env = "POD_NAME", value_name = "NAME")]
+    identity: Option<String>,
     /// Seconds that a task's lease lasts without its worker's word
     #[arg(long, env = "IGOR_TASK_LEASE_SECONDS", value_name = "SECONDS")]
     task_lease_seconds: Option<f64>,
@@ -148,6 +152,8 @@ pub struct Lease {
     pub namespace: String,
     /// Its name.
     pub name: String,
+    /// How this process is named in it, when it has a name that outlives it.
+    pub identity: Option<String>,
 }
 
 /// How tasks are handed out.
@@ -239,6 +245,7 @@ impl Operator {
             lease: Lease {
                 namespace: flags.lease_namespace.or(file.lease_namespace).unwrap_or_else(|| "igor-system".to_owned()),
                 name: flags.lease_name.or(file.lease_name).unwrap_or_else(|| "igor-operator".to_owned()),
+                identity: flags.identity,
             },
             tasks: Tasks {
                 lease: Duration::from_secs_f64(lease_seconds),

@@ -76,10 +76,10 @@ async fn stop_on_signal(stop: CancellationToken) {
     stop.cancel();
 }
 
-/// The pod's name, or the host's; with random bits, for two processes on one machine.
-fn identity() -> String {
-    let host = std::env::var("POD_NAME").or_else(|_| std::env::var("HOSTNAME")).unwrap_or_else(|_| "igor".to_owned());
-    format!("{host}-{:08x}", rand::random::<u32>())
+/// The name that was given, or the host's with random bits, for two processes on one machine.
+fn identity(lease: &config::Lease) -> String {
+    let host = || std::env::var("HOSTNAME").unwrap_or_else(|_| "igor".to_owned());
+    lease.identity.clone().unwrap_or_else(|| format!("{}-{:08x}", host(), rand::random::<u32>()))
 }
 
 /// Reaches the stores and checks whose they are; what is away is waited for. `None` when told to stop meanwhile.
@@ -120,7 +120,7 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     if let Some(policy) = queue.eviction_policy().await?.filter(|policy| policy != "noeviction") {
         tracing::warn!(%policy, "Redis may evict keys: set maxmemory-policy to noeviction");
     }
-    Ok(Context::new(client, ledger, queue, config.clone(), identity()))
+    Ok(Context::new(client, ledger, queue, config.clone(), identity(&config.lease)))
 }
 
 /// The uid of namespace kube-system is what makes a cluster itself.

@@ -22,13 +22,15 @@ spec:
   - {name: second, priority: 1, tasks: [{name: two, args: '0.02', count: 1000}]}
 ",
         );
+        running.operators[0].kill();
+        running.operators[0] = world.operator_named("same");
         for round in 1..=10u32 {
             // At random points of the work: each round waits for a number of tasks that depends on the process id.
             let step = i64::from(60 + (running.operators[0].id() * round) % 90);
             let before = world.count(DONE).await;
             world.until_count(DONE, |done| done >= (before + step).min(2000 - 10)).await;
             running.operators[0].kill();
-            running.operators[0] = world.operator();
+            running.operators[0] = world.operator_named("same");
         }
         let job = world.until_phase("long", &["Completed"]).await;
         assert_eq!(job["status"]["tasks"]["completed"], 2000);

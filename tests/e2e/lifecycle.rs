@@ -129,8 +129,7 @@ spec:
         );
         let shown = until("both layers are shown", SOON, || async {
             let text = world.kubectl(&["get", "il", "--no-headers"], None).unwrap_or_default();
-            let rows: Vec<Vec<String>> =
-                text.lines().map(|line| line.split_whitespace().take(6).map(str::to_owned).collect()).collect();
+            let rows: Vec<Vec<String>> = text.lines().map(|line| line.split_whitespace().take(6).map(str::to_owned).collect()).collect();
             if rows.len() == 2 && rows[0][1] == "Failing" && rows[0][4] == "1" { Ok(rows) } else { Err(rows) }
         })
         .await;

@@ -83,7 +83,8 @@ spec:
 #[tokio::test]
 async fn a_thousand_inline_tasks_each_get_their_own_arguments() {
     world("plans_inline", Setup::default(), |world, _running| async move {
-        let tasks: String = (0..1000).map(|n| format!("\n    - {{name: shot-{n}, args: 'plate {n}'}}")).collect();
+        let tasks: Vec<String> = (0..1000).map(|n| format!("\n    - {{name: shot-{n}, args: 'plate {n}'}}")).collect();
+        let tasks = tasks.concat();
         world.apply(&format!(
             "
 apiVersion: igor.dev/v1alpha1
@@ -130,9 +131,9 @@ spec:
 #[tokio::test]
 async fn tasks_come_from_a_gzipped_config_map() {
     world("plans_configmap", Setup::default(), |world, _running| async move {
-        let lines: String = (0..300).map(|n| format!("{{\"name\":\"t-{n}\",\"type\":\"echo\",\"args\":\"from the map {n}\"}}\n")).collect();
+        let lines: Vec<String> = (0..300).map(|n| format!(r#"{{"name":"t-{n}","type":"echo","args":"from the map {n}"}}"#)).collect();
         let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
-        gzip.write_all(lines.as_bytes()).expect("gzip");
+        gzip.write_all(lines.join("\n").as_bytes()).expect("gzip");
         let packed = STANDARD.encode(gzip.finish().expect("gzip"));
         let job = "
 apiVersion: igor.dev/v1alpha1

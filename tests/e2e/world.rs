@@ -14,7 +14,7 @@ use serde_json::Value;
 use crate::support::cluster::Cluster;
 use crate::support::process::Process;
 use crate::support::stores::{self, Database};
-use crate::support::{from_rig, until};
+use crate::support::{from_rig, unique, until};
 
 /// Long enough for a machine that does other things too; only a failing test waits so long.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
@@ -64,7 +64,6 @@ where
     let result = AssertUnwindSafe(test(world.clone(), running.clone())).catch_unwind().await;
     if let Err(panic) = result {
         world.keep_evidence().await;
-        eprintln!("what was there is kept in {}", world.folder.display());
         std::panic::resume_unwind(panic);
     }
     std::fs::remove_dir_all(&world.folder).ok();
@@ -94,7 +93,13 @@ impl World {
 
     /// Starts an operator, as the role it ships with.
     pub(crate) fn operator(&self) -> Process {
+        self.operator_named(&unique("operator"))
+    }
+
+    /// Starts an operator under a name in the lease; with the name of one that died it takes over at once.
+    pub(crate) fn operator_named(&self, identity: &str) -> Process {
         let (mut command, name) = self.igor("operator");
+        command.args(["--identity", identity]);
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
             .args(["--watch-namespace", &self.cluster.namespace, "--lease-name", &self.cluster.namespace, "--metrics-addr", "127.0.0.1:0"])
