@@ -13,7 +13,7 @@ use super::pokes::Moved;
 use super::term::Term;
 use crate::core::fold::{Report, Said, fold};
 use crate::core::status::Status;
-use crate::queue::{EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
+use crate::queue::{self, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
 use crate::store::{Collected, Outcome};
 
 /// Most reports of one transaction, unless a single result entry holds more.
@@ -37,14 +37,20 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
                 }
             }
             read = results.next() => {
-                let mut waiting = read?;
+                let mut waiting = read.unwrap_or_else(|error| not_read(&error));
                 while reports_in(&waiting) < BATCH && let Some(more) = results.try_next() {
-                    waiting.extend(more?);
+                    waiting.extend(more.unwrap_or_else(|error| not_read(&error)));
                 }
                 take(&term, waiting).await?;
             }
         }
     }
+}
+
+/// The stream tries again by itself, from the beginning.
+fn not_read(error: &queue::Error) -> Vec<ResultBatch> {
+    tracing::warn!(error = error as &dyn std::error::Error, "results cannot be read, will be tried again");
+    Vec::new()
 }
 
 fn reports_in(batches: &[ResultBatch]) -> usize {
@@ -82,9 +88,8 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
     let settled: Vec<Settled> = of_types
         .into_iter()
         .map(|(key, of_type)| {
-            let key_shared = Arc::new(key.clone());
-            for entry in &of_type.settled.entries {
-                term.in_flight.remove_entry(&key_shared, entry.lane, entry.id);
+            for (task, attempt) in of_type.settled.attempts {
+                term.in_flight.remove(task, attempt);
             }
             Settled { key, entries: of_type.settled.entries, results: of_type.settled.results }
         })
@@ -107,6 +112,7 @@ struct OfType {
 
 #[derive(Default)]
 struct ToSettle {
+    attempts: Vec<(Uuid, u32)>,
     entries: Vec<EntryRef>,
     results: Vec<crate::queue::EntryId>,
 }
@@ -124,6 +130,7 @@ impl OfType {
             }
             if report.said != Said::Running {
                 self.settled.entries.push(entry);
+                self.settled.attempts.push((report.task, report.attempt));
             }
             self.reports.push(report);
         }

@@ -14,7 +14,8 @@ use crate::queue::{EntryId, Lane, TypeKey};
 pub(super) struct Flight {
     pub(super) key: Arc<TypeKey>,
     pub(super) lane: Lane,
-    pub(super) entry: EntryId,
+    /// Its entry; `None` while the push is under way.
+    pub(super) entry: Option<EntryId>,
     pub(super) attempt: u32,
     pub(super) layer: Uuid,
     pub(super) job: Uuid,
@@ -39,29 +40,37 @@ impl InFlight {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Notes an entry that was pushed; an older one of the same task is forgotten.
+    /// Forgets everything.
+    pub(super) fn clear(&self) {
+        *self.table() = Table::default();
+    }
+
+    /// Notes an attempt that lies in Redis, or (without an entry) is about to be pushed; an older one of the task is forgotten.
     pub(super) fn insert(&self, task: Uuid, flight: Flight) {
         let mut table = self.table();
         table.remove(task);
-        table.entries.insert((flight.key.clone(), flight.lane, flight.entry), task);
+        if let Some(entry) = flight.entry {
+            table.entries.insert((flight.key.clone(), flight.lane, entry), task);
+        }
         *table.by_type.entry(flight.key.clone()).or_default() += 1;
         *table.by_layer.entry(flight.layer).or_default() += 1;
         *table.by_job.entry(flight.job).or_default() += 1;
         table.tasks.insert(task, flight);
     }
 
+    /// Notes where an announced attempt lies. Its result may have come before this: then there is nothing to note.
+    pub(super) fn pushed(&self, task: Uuid, attempt: u32, entry: EntryId) {
+        let mut table = self.table();
+        let Some(flight) = table.tasks.get_mut(&task).filter(|flight| flight.attempt == attempt) else { return };
+        flight.entry = Some(entry);
+        let place = (flight.key.clone(), flight.lane, entry);
+        table.entries.insert(place, task);
+    }
+
     /// Forgets that attempt of a task, and says where it lay.
     pub(super) fn remove(&self, task: Uuid, attempt: u32) -> Option<Flight> {
         let mut table = self.table();
         (table.tasks.get(&task)?.attempt == attempt).then(|| table.remove(task)).flatten()
-    }
-
-    /// Forgets the entry whatever its task, for entries that were deleted from Redis.
-    pub(super) fn remove_entry(&self, key: &Arc<TypeKey>, lane: Lane, entry: EntryId) {
-        let mut table = self.table();
-        if let Some(task) = table.entries.get(&(key.clone(), lane, entry)).copied() {
-            table.remove(task);
-        }
     }
 
     pub(super) fn get(&self, task: Uuid) -> Option<Flight> {
@@ -111,7 +120,9 @@ impl InFlight {
 impl Table {
     fn remove(&mut self, task: Uuid) -> Option<Flight> {
         let flight = self.tasks.remove(&task)?;
-        self.entries.remove(&(flight.key.clone(), flight.lane, flight.entry));
+        if let Some(entry) = flight.entry {
+            self.entries.remove(&(flight.key.clone(), flight.lane, entry));
+        }
         forget_one(&mut self.by_type, &flight.key);
         forget_one(&mut self.by_layer, &flight.layer);
         forget_one(&mut self.by_job, &flight.job);

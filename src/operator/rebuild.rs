@@ -24,6 +24,7 @@ const CHUNK: usize = 1000;
 /// Rebuilds the table, then relays what the outbox holds and pushes what is missing.
 pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
     let term = dispatcher.term().clone();
+    term.in_flight.clear();
     let outstanding = by_task(term.context.store.outstanding().await?);
     let keys: BTreeSet<TypeKey> = outstanding.values().filter_map(|known| key_of(dispatcher, known)).collect();
     for key in keys {
@@ -57,15 +58,17 @@ async fn read_lane(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lane: Lane, outs
         for stored in page {
             let known = stored.header.ok().and_then(|header| {
                 let known = outstanding.get(&header.id)?;
-                (known.attempt.attempt == header.attempt && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == stored.id))
-                    .then_some(known)
+                (known.attempt.attempt == header.attempt
+                    && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == Some(stored.id)))
+                .then_some(known)
             });
             let Some(known) = known else {
                 stale.push(EntryRef { lane, id: stored.id });
                 continue;
             };
             let task = &known.attempt;
-            let flight = Flight { key: key.clone(), lane, entry: stored.id, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
+            let flight =
+                Flight { key: key.clone(), lane, entry: Some(stored.id), attempt: task.attempt, layer: task.layer_id, job: task.job_id };
             term.in_flight.insert(task.task_id, flight);
         }
         if !stale.is_empty() {

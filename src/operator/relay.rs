@@ -38,10 +38,14 @@ pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) ->
 
 async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatched>) -> Result<(), Error> {
     let entries: Vec<Entry> = tasks.iter().map(entry).collect();
+    // Before the push: a quick worker's result may be collected before the push's own reply is read.
+    for task in &tasks {
+        let flight = Flight { key: key.clone(), lane, entry: None, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
+        term.in_flight.insert(task.task_id, flight);
+    }
     let ids = term.context.queue.admit(key, lane, &entries, term.owner).await?;
     for (task, entry) in tasks.into_iter().zip(ids) {
-        let flight = Flight { key: key.clone(), lane, entry, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
-        term.in_flight.insert(task.task_id, flight);
+        term.in_flight.pushed(task.task_id, task.attempt, entry);
     }
     Ok(())
 }
@@ -160,7 +164,7 @@ async fn finish_revokes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<()
 /// Takes attempts away from the queue and from their workers.
 pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)]) -> Result<(), Error> {
     let flights: Vec<Flight> = attempts.iter().filter_map(|(task, attempt)| term.in_flight.remove(*task, *attempt)).collect();
-    let entries: Vec<EntryRef> = flights.iter().map(|flight| EntryRef { lane: flight.lane, id: flight.entry }).collect();
+    let entries: Vec<EntryRef> = flights.iter().filter_map(|flight| Some(EntryRef { lane: flight.lane, id: flight.entry? })).collect();
     term.context.queue.remove(key, &entries, term.owner).await?;
     term.context.queue.publish_kill(key, attempts).await?;
     term.wakes.room();
@@ -176,7 +180,8 @@ async fn recall(term: &Term, scope: Scope) -> Result<(), Error> {
     });
     let mut lanes: BTreeMap<(Arc<TypeKey>, Lane), BTreeMap<EntryId, (Uuid, Flight)>> = BTreeMap::new();
     for (task, flight) in flights {
-        lanes.entry((flight.key.clone(), flight.lane)).or_default().insert(flight.entry, (task, flight));
+        let Some(entry) = flight.entry else { continue };
+        lanes.entry((flight.key.clone(), flight.lane)).or_default().insert(entry, (task, flight));
     }
     for ((key, lane), flights) in lanes {
         let ids: Vec<EntryId> = flights.keys().copied().collect();
