@@ -19,8 +19,9 @@ down: ## Stop it; jobs and history are kept for the next `make up`
 status: ## Say what of it runs
 	@rig/local status
 
+# Most tests wait for real processes most of the time: more of them at once than there are cores.
 test: ## All tests, on a real control plane, Postgres and Redis
-	@rig/with-test-env rig/tally 'cargo test --no-default-features --lib' 'cargo test --no-fail-fast'
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} rig/with-test-env rig/tally 'cargo test --no-default-features --lib' 'cargo test --no-fail-fast'
 
 test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 	cargo test --no-default-features --lib
