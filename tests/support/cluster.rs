@@ -38,6 +38,8 @@ impl Cluster {
     pub(crate) fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String, String> {
         let mut child = Command::new(from_rig("IGOR_TEST_KUBECTL"))
             .env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG"))
+            // What kubectl remembers of another rig at this address says nothing of this one.
+            .arg(format!("--cache-dir={}/kubectl-{}", env!("CARGO_TARGET_TMPDIR"), std::process::id()))
             .args(["-n", &self.namespace])
             .args(arguments)
             .stdin(Stdio::piped())
