@@ -32,6 +32,24 @@ async fn a_job_of_another_day_makes_its_day_and_runs() {
 }
 
 #[tokio::test]
+async fn two_jobs_of_another_day_at_once_make_it_once() {
+    let world = World::new().await;
+    let old = (0..4).map(|number| {
+        let mut object = object(&format!("old{number}"));
+        object.created_ms = now_ms() - 50 * DAY_MS;
+        object
+    });
+    let old: Vec<_> = old.collect();
+    let plan = plan(vec![layer("a", 0, vec![task("x")])]);
+    let accepted = futures::future::join_all(old.iter().map(|object| world.store.accept(world.epoch, object, &plan))).await;
+    for outcome in accepted {
+        assert_eq!(outcome.expect("accepted").standing, Standing::Fresh);
+    }
+    assert_eq!(world.count("SELECT count(*) FROM igor.days").await, 10);
+    world.check().await;
+}
+
+#[tokio::test]
 async fn jobs_of_many_days_are_dispatched_and_collected_in_one_transaction() {
     let world = World::new().await;
     let mut wants = Vec::new();

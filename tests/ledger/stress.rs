@@ -1,5 +1,5 @@
 //! Several operators at once, each doing at random what an operator does: duplicates, stale attempts, RUNNING and ERRORED in one
-//! batch, recalls, pauses, retries; then every invariant.
+//! batch, recalls, pauses, kills, retries; then every invariant.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ struct Field {
     world: World,
     jobs: Vec<Uuid>,
     handed_out: Mutex<Vec<Dispatched>>,
-    retries: AtomicUsize,
+    commands: AtomicUsize,
     until: Instant,
 }
 
@@ -58,7 +58,7 @@ async fn whatever_several_operators_do_at_once_the_invariants_hold() {
         jobs.push(job_id(&object));
     }
     let until = Instant::now() + Duration::from_secs(6);
-    let field = Arc::new(Field { world, jobs, handed_out: Mutex::default(), retries: AtomicUsize::new(0), until });
+    let field = Arc::new(Field { world, jobs, handed_out: Mutex::default(), commands: AtomicUsize::new(0), until });
     let operators = (0..OPERATORS).map(|number| tokio::spawn(operate(Arc::clone(&field), Dice(seed.wrapping_mul(number * 2 + 3)))));
     for operator in futures::future::join_all(operators).await {
         operator.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
@@ -74,11 +74,12 @@ async fn whatever_several_operators_do_at_once_the_invariants_hold() {
 async fn operate(field: Arc<Field>, mut dice: Dice) {
     while Instant::now() < field.until {
         let job = field.jobs[dice.roll(field.jobs.len())];
-        let outcome = match dice.roll(20) {
-            0 => pause(&field, job, &mut dice).await,
-            1 => retry(&field, job).await,
-            2 => recall(&field, &mut dice).await,
-            3..=9 => dispatch(&field, &mut dice).await,
+        let outcome = match dice.roll(60) {
+            0..=2 => pause(&field, job, &mut dice).await,
+            3..=6 => retry(&field, job).await,
+            7..=10 => recall(&field, &mut dice).await,
+            11 => kill(&field, job).await,
+            12..=29 => dispatch(&field, &mut dice).await,
             _ => collect(&field, &mut dice).await,
         };
         match outcome {
@@ -159,8 +160,13 @@ async fn pause(field: &Field, job: Uuid, dice: &mut Dice) -> Result<(), Error> {
 }
 
 async fn retry(field: &Field, job: Uuid) -> Result<(), Error> {
-    let token = field.retries.fetch_add(1, Ordering::Relaxed).to_string();
+    let token = field.commands.fetch_add(1, Ordering::Relaxed).to_string();
     field.world.store.retry_failed(Some(field.world.epoch), &command(job, "retry", &token)).await.map(drop)
+}
+
+async fn kill(field: &Field, job: Uuid) -> Result<(), Error> {
+    let token = field.commands.fetch_add(1, Ordering::Relaxed).to_string();
+    field.world.store.kill_job(Some(field.world.epoch), &command(job, "kill", &token)).await.map(drop)
 }
 
 /// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left.
