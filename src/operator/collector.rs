@@ -3,7 +3,7 @@
 //! The next transaction starts when the last one is done and at least one result waits, so batches grow with the load by
 //! themselves. A crash between commit and clearing away only repeats what changes nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use uuid::Uuid;
@@ -94,7 +94,12 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
             Settled { key, entries: of_type.settled.entries, results: of_type.settled.results }
         })
         .collect();
-    term.context.queue.settle(&settled, term.owner).await?;
+    if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
+        if matches!(error, queue::Error::NoMeta(_)) {
+            term.wakes.doubt();
+        }
+        return Err(error.into());
+    }
     for of_type in &settled {
         let newest = of_type.results.iter().copied().max().unwrap_or(crate::queue::EntryId::ZERO);
         term.types.committed(&of_type.key, newest, u32::try_from(of_type.entries.len()).unwrap_or(u32::MAX));
@@ -154,13 +159,28 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<Collec
     }
     let began = tokio::time::Instant::now();
     let run_times: Vec<u64> = outcomes.iter().filter_map(|outcome| outcome.report.run_ms).collect();
-    let collected = term.context.store.collect(term.epoch, outcomes).await?;
+    let jobs: BTreeSet<Uuid> = outcomes.iter().filter_map(|outcome| outcome.job_id).collect();
+    let collected = match term.context.store.collect(term.epoch, outcomes).await {
+        Ok(collected) => collected,
+        Err(error) => {
+            // Part of it may be committed: whoever shows or dispatches these jobs looks for himself.
+            for job in &jobs {
+                term.poke(*job, Moved::Change);
+            }
+            term.wakes.jobs(jobs);
+            return Err(error.into());
+        }
+    };
     metrics::histogram!("igor_store_seconds", "transaction" => "collect").record(began.elapsed());
     for ms in run_times {
         metrics::histogram!("igor_task_run_seconds").record(std::time::Duration::from_millis(ms));
     }
     metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
     count_ends(&collected);
+    for (outcome, why) in &collected.refused {
+        tracing::error!(task = %outcome.report.task, attempt = outcome.report.attempt, %why, "the ledger refuses a result: it is set aside");
+        metrics::counter!("igor_refused_results_total").increment(1);
+    }
     let mut moved: BTreeMap<Uuid, Moved> = collected.counts.iter().map(|count| (count.job_id, Moved::Count)).collect();
     for change in &collected.jobs {
         term.announce(change);

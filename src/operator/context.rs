@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::Client;
 use tokio::time::Instant;
 
-use super::reconcile::Shown;
+use super::reconcile::{Refusal, Shown};
 use super::writes::Writes;
 use crate::crd::IgorJobStatus;
 use crate::{config, queue, store};
@@ -36,6 +36,8 @@ pub(super) struct Memory {
     pub(super) seen: Option<Instant>,
     /// The handles of its layers.
     pub(super) layers: Option<Shown>,
+    /// What was wrong with an edit of the accepted plan, and its generation.
+    pub(super) refused: Option<(i64, Refusal)>,
     /// Values of annotations that were told in an Event.
     pub(super) told: Vec<String>,
 }
@@ -61,6 +63,13 @@ impl Context {
     /// When this process looked at the object first: now, if it never did.
     pub(super) fn first_seen(&self, uid: &str) -> Instant {
         *self.memories().entry(uid.to_owned()).or_default().seen.get_or_insert_with(Instant::now)
+    }
+
+    /// Forgets what was written last, of all objects.
+    pub(super) fn forget_writes(&self) {
+        for memory in self.memories().values_mut() {
+            (memory.written, memory.version, memory.layers) = (None, None, None);
+        }
     }
 
     pub(super) fn forget(&self, uid: &str) {

@@ -38,8 +38,14 @@ impl Watched {
     }
 }
 
-/// Where the uids of deleted jobs come from. Shared, because the loop that reads it may begin again.
-pub(super) type Deleted = Arc<Mutex<mpsc::UnboundedReceiver<String>>>;
+/// An object that was deleted.
+pub(super) struct Gone {
+    pub(super) uid: String,
+    pub(super) created_ms: i64,
+}
+
+/// Where deleted objects are told of. Shared, because the loop that reads it may begin again.
+pub(super) type Deleted = Arc<Mutex<mpsc::UnboundedReceiver<Gone>>>;
 
 /// The namespaces to watch; `None` = all in one.
 pub(super) fn scopes(namespaces: &[String]) -> Vec<Option<String>> {
@@ -51,7 +57,7 @@ pub(super) fn build(
     term: &Arc<Term>,
     namespace: Option<String>,
     pokes: Pokes,
-    deleted: mpsc::UnboundedSender<String>,
+    deleted: mpsc::UnboundedSender<Gone>,
 ) -> (Watched, impl Future<Output = ()> + use<>) {
     let client = term.context.client.clone();
     let api: Api<Job> =
@@ -62,7 +68,8 @@ pub(super) fn build(
         if let watcher::Event::Delete(object) = event
             && let Some(uid) = object.uid()
         {
-            deleted.send(uid).ok();
+            let created_ms = object.meta().creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
+            deleted.send(Gone { uid, created_ms }).ok();
         }
     });
     let predicate = Predicate::<Job>::combine(predicates::generation, predicates::annotations).combine(predicates::labels);
@@ -83,6 +90,20 @@ pub(super) fn build(
             }
             std::future::ready(())
         });
+    let (stop, ready) = (term.stop.clone(), filled.clone());
+    let run = async move {
+        // A controller whose cache was never filled does not end by itself.
+        let given_up = async {
+            stop.cancelled().await;
+            if *ready.borrow() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            () = run => {}
+            () = given_up => {}
+        }
+    };
     (Watched { cache, filled, namespace }, run)
 }
 

@@ -2,12 +2,14 @@
 //!
 //! One loop does all pushes and revokes of a term, one after another, so that a revoke never overtakes the push that it is about.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 
+use super::pokes::Moved;
 use super::term::Term;
 use super::wakes::Woken;
 use super::{Error, rebuild, relay};
@@ -43,26 +45,33 @@ pub(super) struct Dispatcher {
     keys: HashMap<TypeKey, Arc<TypeKey>>,
     /// Whose turn it is, over all layers.
     turn: usize,
+    /// Outbox rows that are done in Redis, and not yet known to be deleted.
+    pub(super) relayed: relay::Relayed,
 }
 
 /// Runs until the term is over.
 pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
-    let mut dispatcher = Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), turn: 0 };
+    let mut dispatcher =
+        Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), turn: 0, relayed: relay::Relayed::default() };
     rebuild::rebuild(&mut dispatcher).await?;
     dispatcher.look_at_everything().await?;
     let mut full_look = tokio::time::interval(FULL_LOOK);
+    full_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
     full_look.reset();
     loop {
-        dispatcher.fill().await?;
+        // One transaction a turn: revokes, new jobs and the end of the term must not wait until a million tasks are out.
+        let more = dispatcher.fill_once().await?;
         let nap = dispatcher.nap();
         tokio::select! {
+            biased;
             () = term.stop.cancelled() => return Ok(()),
-            () = term.wakes.wait() => {}
-            () = tokio::time::sleep(nap) => {}
             _ = full_look.tick() => {
                 relay::relay(&mut dispatcher).await?;
                 dispatcher.look_at_everything().await?;
             }
+            () = term.wakes.wait() => {}
+            () = std::future::ready(()), if more => {}
+            () = tokio::time::sleep(nap) => {}
         }
         dispatcher.take_in(term.wakes.take()).await?;
     }
@@ -74,6 +83,10 @@ impl Dispatcher {
     }
 
     async fn take_in(&mut self, woken: Woken) -> Result<(), Error> {
+        if woken.doubt {
+            rebuild::rebuild(self).await?;
+            return self.look_at_everything().await;
+        }
         if woken.outbox {
             relay::relay(self).await?;
         }
@@ -105,36 +118,47 @@ impl Dispatcher {
         if let Some(known) = self.keys.get(&key) {
             return Ok(known.clone());
         }
-        self.term.context.queue.prepare(&key, &self.term.meta(), self.term.owner).await?;
-        Ok(self.know(key))
+        let (key, lying) = self.take_over(key).await?;
+        rebuild::judge_alone(self, &key, lying).await?;
+        Ok(key)
     }
 
-    /// Notes a type that is ready in Redis.
-    pub(super) fn know(&mut self, key: TypeKey) -> Arc<TypeKey> {
+    /// Makes this leader the owner of a type, then reads what lies in its streams.
+    pub(super) async fn take_over(&mut self, key: TypeKey) -> Result<(Arc<TypeKey>, Vec<rebuild::Lying>), Error> {
+        self.term.context.queue.prepare(&key, &self.term.meta(), self.term.owner).await?;
+        let lying = rebuild::read_lanes(self, &key).await?;
         self.term.followed.send_if_modified(|followed| followed.insert(key.clone()));
         let shared = Arc::new(key.clone());
         self.keys.insert(key, shared.clone());
-        shared
+        Ok((shared, lying))
     }
 
-    /// Dispatches until every window is full or nothing is left.
-    async fn fill(&mut self) -> Result<(), Error> {
-        loop {
-            let wants = self.wants();
-            if wants.is_empty() {
-                return Ok(());
-            }
-            let began = tokio::time::Instant::now();
-            let done = self.term.context.store.dispatch(self.term.epoch, &wants).await?;
-            metrics::histogram!("igor_store_seconds", "transaction" => "dispatch").record(began.elapsed());
-            for filled in &done.filled {
-                self.progress(filled, &wants);
-            }
-            if done.tasks.is_empty() {
-                return Ok(());
-            }
-            relay::push(self, done.tasks).await?;
+    /// Nothing is known to be ready in Redis any more.
+    pub(super) fn forget_types(&mut self) {
+        self.keys.clear();
+        self.relayed = relay::Relayed::default();
+    }
+
+    /// Dispatches one transaction's worth; whether there may be more.
+    async fn fill_once(&mut self) -> Result<bool, Error> {
+        let wants = self.wants();
+        if wants.is_empty() {
+            return Ok(false);
         }
+        let began = tokio::time::Instant::now();
+        let done = self.term.context.store.dispatch(self.term.epoch, &wants).await?;
+        metrics::histogram!("igor_store_seconds", "transaction" => "dispatch").record(began.elapsed());
+        for filled in &done.filled {
+            self.progress(filled, &wants);
+        }
+        if done.tasks.is_empty() {
+            return Ok(false);
+        }
+        for job in done.tasks.iter().map(|task| task.job_id).collect::<BTreeSet<_>>() {
+            self.term.poke(job, Moved::Count);
+        }
+        relay::push(self, done.tasks).await?;
+        Ok(true)
     }
 
     fn progress(&mut self, filled: &Filled, wants: &[Want]) {
@@ -164,7 +188,7 @@ impl Dispatcher {
 
     fn nap(&self) -> Duration {
         let now = now_ms();
-        let due = self.open.values().filter_map(|open| open.view.due_ms).min();
+        let due = self.open.values().filter_map(|open| open.view.due_ms).filter(|due| *due > now).min();
         due.map_or(FULL_LOOK, |due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)).clamp(SHORTEST_NAP, FULL_LOOK))
     }
 }

@@ -101,6 +101,11 @@ impl Error {
         }
     }
 
+    /// Whether Redis has lost a type's data, or never had it.
+    pub(super) fn is_missing_meta(&self) -> bool {
+        matches!(self, Self::Queue { source: queue::Error::NoMeta(_) })
+    }
+
     /// Whether the same may succeed later without anybody changing anything.
     pub(super) fn is_transient(&self) -> bool {
         match self {

@@ -2,12 +2,15 @@
 //!
 //! It is memory only. A new leader rebuilds it from the streams and the ledger; nothing is decided by it alone.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::queue::{EntryId, Lane, TypeKey};
+use crate::store::Attempt;
 
 /// An entry in Redis and the attempt it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +22,18 @@ pub(super) struct Flight {
     pub(super) attempt: u32,
     pub(super) layer: Uuid,
     pub(super) job: Uuid,
+    /// How long its handler may run.
+    pub(super) timeout: Option<Duration>,
+    /// Since when it is here.
+    pub(super) since: Instant,
+}
+
+impl Flight {
+    /// An attempt that was found in a stream; its timeout counts from now.
+    pub(super) fn new(key: &Arc<TypeKey>, lane: Lane, entry: Option<EntryId>, attempt: &Attempt) -> Self {
+        let Attempt { attempt, layer_id, job_id, .. } = *attempt;
+        Self { key: key.clone(), lane, entry, attempt, layer: layer_id, job: job_id, timeout: Some(Duration::ZERO), since: Instant::now() }
+    }
 }
 
 /// How many entries there are of each type, layer and job.
@@ -96,13 +111,14 @@ impl InFlight {
         self.table().by_job.get(&job).copied().unwrap_or(0)
     }
 
-    /// How many entries of which type a layer has.
-    pub(super) fn types_of(&self, layer: Uuid) -> BTreeMap<Arc<TypeKey>, usize> {
-        let mut types = BTreeMap::new();
-        for flight in self.table().tasks.values().filter(|flight| flight.layer == layer) {
-            *types.entry(flight.key.clone()).or_default() += 1;
-        }
-        types
+    /// How many entries of a type a layer has.
+    pub(super) fn of_layer_and_type(&self, layer: Uuid, key: &TypeKey) -> usize {
+        self.table().tasks.values().filter(|flight| flight.layer == layer && *flight.key == *key).count()
+    }
+
+    /// Whether anything may be running beyond its timeout: only then is the ledger asked.
+    pub(super) fn has_overdue(&self, slack: Duration) -> bool {
+        self.table().tasks.values().any(|flight| flight.timeout.is_some_and(|timeout| flight.since.elapsed() > timeout + slack))
     }
 
     /// The jobs that have entries of the type.

@@ -1,7 +1,10 @@
 //! Who leads: a Kubernetes Lease, so that work is not done twice. Safety does not rest on it but on the ledger's epoch.
 
 use std::future::Future;
+use std::time::Duration;
 
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
 use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
 use tokio_util::sync::CancellationToken;
 
@@ -11,8 +14,12 @@ use crate::config;
 /// Seconds that a lease lasts, and how long before its end it is renewed.
 const LEASE_SECONDS: u64 = 15;
 const RENEW_AHEAD_SECONDS: u64 = 5;
+/// For the last words to the API server.
+const RELEASE: Duration = Duration::from_secs(2);
+/// For one look at the lease.
+const LOOK: Duration = Duration::from_secs(5);
 /// Before a process that still holds the lease begins another term.
-const AFTER_TERM: std::time::Duration = std::time::Duration::from_secs(1);
+const AFTER_TERM: Duration = Duration::from_secs(1);
 
 /// Runs `term` whenever this process leads, until `stop`. A term's token is cancelled when leadership or the whole process ends;
 /// the lease is released when its term is over, so that a standby need not wait for it to run out.
@@ -44,7 +51,7 @@ where
             run_while_leading(&mut leads, stop, &mut term).await;
         }
         // After a term that ended by itself (it was fenced off) the lease is tried again a little later.
-        let pause = if leading { AFTER_TERM } else { std::time::Duration::MAX };
+        let pause = if leading { AFTER_TERM } else { Duration::MAX };
         tokio::select! {
             () = stop.cancelled() => {}
             changed = leads.changed() => if changed.is_err() { break },
@@ -52,8 +59,27 @@ where
         }
     }
     drop(leads);
-    watch.await.map_err(|source| Error::Panicked { source })?.map_err(lease_error)?;
+    match tokio::time::timeout(RELEASE, watch).await {
+        Ok(Ok(Ok(_))) => {}
+        Ok(Ok(Err(error))) => tracing::warn!(error = &error as &dyn std::error::Error, "the lease is not released: it runs out by itself"),
+        Ok(Err(source)) => return Err(Error::Panicked { source }),
+        Err(_) => tracing::warn!("the lease is not released in time: it runs out by itself"),
+    }
     Ok(())
+}
+
+/// Whether the lease is this process's by the API server's own word. The library goes on believing it while the API server is away;
+/// to begin a term, and fence off whoever leads by then, takes more than belief.
+pub(super) async fn holds(client: &kube::Client, lease: &config::Lease, identity: &str) -> bool {
+    let api: Api<Lease> = Api::namespaced(client.clone(), &lease.namespace);
+    match tokio::time::timeout(LOOK, api.get(&lease.name)).await {
+        Ok(Ok(found)) => found.spec.and_then(|spec| spec.holder_identity).as_deref() == Some(identity),
+        Ok(Err(error)) => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the lease cannot be read: no term begins");
+            false
+        }
+        Err(_) => false,
+    }
 }
 
 /// One term, from taking the lease to losing it.

@@ -102,7 +102,6 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     let mut settings = kube::Config::infer().await.map_err(|source| Error::Kubeconfig { source: Box::new(source) })?;
     // The reconcile has a backoff of its own, and a status that nobody needs any more is not tried fifteen times.
     settings.default_retry = false;
-    settings.read_timeout = None;
     let client = Client::try_from(settings).map_err(|source| Error::Kube { act: "make a client", source })?;
     let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
     let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
@@ -132,6 +131,12 @@ async fn cluster_id(client: &Client) -> Result<String, Error> {
 
 /// One term: a new epoch, then the loops, until leadership is over.
 async fn lead(context: Arc<Context>, over: CancellationToken) {
+    if !leader::holds(&context.client, &context.config.lease, &context.identity).await {
+        // A lease that cannot be read or is another's: whoever holds it must not be fenced off.
+        return;
+    }
+    // Another operator may have written since: what is remembered of its statuses is not believed.
+    context.forget_writes();
     let epoch = match context.store.bump_epoch().await {
         Ok(epoch) => epoch,
         Err(error) => {

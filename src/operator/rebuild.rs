@@ -1,8 +1,8 @@
-//! The table of entries, made anew from the streams and the ledger: when a term begins, and after any doubt about a push.
+//! The table of entries, made anew from the streams and the ledger: when a term begins, and after any doubt about Redis.
 //!
-//! The ledger says which attempts are queued or running; the streams say which of them lie there. What is only in a stream is
-//! stale and deleted. What is only in the ledger is pushed again at the same attempt (the first result of it counts), or becomes
-//! pending again when it is paused.
+//! In this order: take the types over (from then on an earlier leader pushes nothing), read what lies in the streams, read what the
+//! ledger calls queued or running, and only then judge. What is only in a stream is stale and deleted. What is only in the ledger
+//! is pushed again at the same attempt (the first result of it counts), or becomes pending again when it is paused.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -14,91 +14,149 @@ use super::dispatcher::Dispatcher;
 use super::in_flight::Flight;
 use super::relay;
 use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
-use crate::store::{Attempt, Dispatched, Outstanding, Recalled};
+use crate::store::{Attempt, Change, Dispatched, Outstanding, Recalled};
 
 /// Entries read at once.
 const PAGE: usize = 1000;
 /// Tasks written at once.
 const CHUNK: usize = 1000;
+/// Outbox rows that are looked at for their types.
+const ROWS: u32 = 1000;
+
+/// An entry as it lies in a stream; `None` = its header cannot be read.
+pub(super) struct Lying {
+    lane: Lane,
+    entry: EntryId,
+    attempt: Option<(Uuid, u32)>,
+}
+
+type Known = HashMap<Uuid, Outstanding>;
 
 /// Rebuilds the table, then relays what the outbox holds and pushes what is missing.
 pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
     let term = dispatcher.term().clone();
     term.in_flight.clear();
-    let outstanding = by_task(term.context.store.outstanding().await?);
-    let keys: BTreeSet<TypeKey> = outstanding.values().filter_map(|known| key_of(dispatcher, known)).collect();
-    for key in keys {
-        let key = dispatcher.ready(key).await?;
-        for lane in Lane::ALL {
-            read_lane(dispatcher, &key, lane, &outstanding).await?;
-        }
+    dispatcher.forget_types();
+    let mut found = Vec::new();
+    for key in types_in_use(dispatcher).await? {
+        let (key, lying) = dispatcher.take_over(key).await?;
+        found.push((key, lying));
+    }
+    let outstanding = outstanding(dispatcher).await?;
+    for (key, lying) in found {
+        judge(dispatcher, &key, lying, &outstanding).await?;
     }
     relay::relay(dispatcher).await?;
-    push_missing(dispatcher, &outstanding).await
+    settle_differences(dispatcher, &outstanding).await
 }
 
-fn by_task(outstanding: Vec<Outstanding>) -> HashMap<Uuid, Outstanding> {
-    outstanding.into_iter().map(|known| (known.attempt.task_id, known)).collect()
-}
-
-fn key_of(dispatcher: &Dispatcher, known: &Outstanding) -> Option<TypeKey> {
-    dispatcher.term().key(&known.attempt.namespace, &known.attempt.queue, &known.attempt.kind)
-}
-
-/// Enters what lies in a lane, and deletes what is stale or double.
-async fn read_lane(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lane: Lane, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
+/// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked.
+async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Error> {
     let term = dispatcher.term();
-    let mut after = EntryId::ZERO;
-    loop {
-        let page = term.context.queue.entries(key, lane, after, PAGE).await?;
-        let Some(last) = page.last() else { return Ok(()) };
-        after = last.id;
-        let whole = page.len() < PAGE;
-        let mut stale = Vec::new();
-        for stored in page {
-            let known = stored.header.ok().and_then(|header| {
-                let known = outstanding.get(&header.id)?;
-                (known.attempt.attempt == header.attempt
-                    && term.in_flight.get(header.id).is_none_or(|flight| flight.entry == Some(stored.id)))
-                .then_some(known)
-            });
-            let Some(known) = known else {
-                stale.push(EntryRef { lane, id: stored.id });
-                continue;
-            };
-            let task = &known.attempt;
-            let flight =
-                Flight { key: key.clone(), lane, entry: Some(stored.id), attempt: task.attempt, layer: task.layer_id, job: task.job_id };
-            term.in_flight.insert(task.task_id, flight);
-        }
-        if !stale.is_empty() {
-            term.context.queue.remove(key, &stale, term.owner).await?;
-        }
-        if whole {
-            return Ok(());
+    let store = &term.context.store;
+    let mut keys = BTreeSet::new();
+    let mut note = |namespace: &str, queue: &str, kind: &str| keys.extend(term.key(namespace, queue, kind));
+    for known in store.outstanding().await? {
+        note(&known.attempt.namespace, &known.attempt.queue, &known.attempt.kind);
+    }
+    for open in store.open_types().await? {
+        note(&open.namespace, &open.queue, &open.kind);
+    }
+    for row in store.outbox_read(0, ROWS).await? {
+        match row.change {
+            Change::Enqueue(task) => note(&task.namespace, &task.queue, &task.kind),
+            Change::Revoke(attempt) => note(&attempt.namespace, &attempt.queue, &attempt.kind),
+            Change::Recall(_) | Change::Stale => {}
         }
     }
+    Ok(keys)
 }
 
-/// What the ledger calls queued or running and Redis does not have. Asked twice: results may have ended it meanwhile.
-async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, Outstanding>) -> Result<(), Error> {
-    let term = dispatcher.term().clone();
-    let is_missing = |known: &Attempt| term.in_flight.get(known.task_id).is_none_or(|flight| flight.attempt != known.attempt);
-    if !outstanding.values().any(|known| is_missing(&known.attempt)) {
+async fn outstanding(dispatcher: &Dispatcher) -> Result<Known, Error> {
+    let found = dispatcher.term().context.store.outstanding().await?;
+    Ok(found.into_iter().map(|known| (known.attempt.task_id, known)).collect())
+}
+
+/// Reads what lies in the streams of a type.
+pub(super) async fn read_lanes(dispatcher: &Dispatcher, key: &TypeKey) -> Result<Vec<Lying>, Error> {
+    let mut lying = Vec::new();
+    for lane in Lane::ALL {
+        let mut after = EntryId::ZERO;
+        loop {
+            let page = dispatcher.term().context.queue.entries(key, lane, after, PAGE).await?;
+            let Some(last) = page.last() else { break };
+            after = last.id;
+            let whole = page.len() < PAGE;
+            lying.extend(page.into_iter().map(|stored| Lying {
+                lane,
+                entry: stored.id,
+                attempt: stored.header.ok().map(|header| (header.id, header.attempt)),
+            }));
+            if whole {
+                break;
+            }
+        }
+    }
+    Ok(lying)
+}
+
+/// Judges what lies in the streams of a type that turned up after the start.
+pub(super) async fn judge_alone(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lying: Vec<Lying>) -> Result<(), Error> {
+    if lying.is_empty() {
         return Ok(());
     }
+    let outstanding = outstanding(dispatcher).await?;
+    judge(dispatcher, key, lying, &outstanding).await
+}
+
+/// Enters what the ledger knows, and deletes what is stale or double.
+async fn judge(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lying: Vec<Lying>, outstanding: &Known) -> Result<(), Error> {
+    let term = dispatcher.term();
+    let mut stale = Vec::new();
+    for Lying { lane, entry, attempt } in lying {
+        let known = attempt
+            .and_then(|(task, attempt)| outstanding.get(&task).filter(|known| known.attempt.attempt == attempt))
+            .filter(|known| term.in_flight.get(known.attempt.task_id).is_none());
+        let Some(Outstanding { attempt, .. }) = known else {
+            stale.push(EntryRef { lane, id: entry });
+            continue;
+        };
+        let flight = Flight::new(key, lane, Some(entry), attempt);
+        term.in_flight.insert(attempt.task_id, flight);
+    }
+    if !stale.is_empty() {
+        tracing::info!(%key, entries = stale.len(), "stale entries are deleted");
+        term.context.queue.remove(key, &stale, term.owner).await?;
+    }
+    Ok(())
+}
+
+/// Compares the table with the ledger once more: what has ended meanwhile is forgotten, and what the ledger has called queued or
+/// running all the time while Redis does not have it is pushed again.
+async fn settle_differences(dispatcher: &mut Dispatcher, before: &Known) -> Result<(), Error> {
+    let term = dispatcher.term().clone();
+    let now = outstanding(dispatcher).await?;
+    let is_known = |task: Uuid, attempt: u32| now.get(&task).is_some_and(|known| known.attempt.attempt == attempt);
+    for (task, flight) in term.in_flight.matching(|task, flight| !is_known(task, flight.attempt)) {
+        term.in_flight.remove(task, flight.attempt);
+    }
+    let is_missing = |known: &Attempt| term.in_flight.get(known.task_id).is_none();
     let mut back = Vec::new();
     let mut push = Vec::new();
-    for known in term.context.store.outstanding().await? {
+    for known in now.into_values().filter(|known| is_missing(&known.attempt)) {
         let attempt = known.attempt;
-        let same = outstanding.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
-        match (same && is_missing(&attempt), known.paused && !known.running) {
+        let same = before.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
+        match (same, known.paused && !known.running) {
             (false, _) => {}
             (true, true) => {
-                back.push(Recalled { job_id: attempt.job_id, task_id: attempt.task_id, attempt: attempt.attempt, kind: attempt.kind });
+                let Attempt { job_id, task_id, attempt, kind, .. } = attempt;
+                back.push(Recalled { job_id, task_id, attempt, kind });
             }
             (true, false) => push.push(attempt.task_id),
         }
+    }
+    if back.is_empty() && push.is_empty() {
+        return Ok(());
     }
     tracing::info!(pushed = push.len(), pending = back.len(), "tasks that Redis did not have");
     for chunk in back.chunks(CHUNK) {
@@ -106,11 +164,11 @@ async fn push_missing(dispatcher: &mut Dispatcher, outstanding: &HashMap<Uuid, O
     }
     for chunk in push.chunks(CHUNK) {
         let tasks = term.context.store.pushable(chunk).await?;
-        relay::push(dispatcher, tasks.into_iter().filter(|task| is_same(outstanding, task)).collect()).await?;
+        relay::push(dispatcher, tasks.into_iter().filter(|task| is_same(before, task)).collect()).await?;
     }
     Ok(())
 }
 
-fn is_same(outstanding: &HashMap<Uuid, Outstanding>, task: &Dispatched) -> bool {
-    outstanding.get(&task.task_id).is_some_and(|before| before.attempt.attempt == task.attempt)
+fn is_same(before: &Known, task: &Dispatched) -> bool {
+    before.get(&task.task_id).is_some_and(|before| before.attempt.attempt == task.attempt)
 }

@@ -2,9 +2,11 @@
 //!
 //! Dispatch's own rows are pushed straight from memory; the table is read for revokes and recalls, and for what a crash left.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::Error;
@@ -32,7 +34,7 @@ pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) ->
         let key = dispatcher.ready(key).await?;
         admit(&term, &key, lane_of(lane), tasks).await?;
     }
-    forget_rows(&term, seqs);
+    dispatcher.relayed.delete(&term, seqs);
     Ok(())
 }
 
@@ -40,14 +42,19 @@ async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatche
     let entries: Vec<Entry> = tasks.iter().map(entry).collect();
     // Before the push: a quick worker's result may be collected before the push's own reply is read.
     for task in &tasks {
-        let flight = Flight { key: key.clone(), lane, entry: None, attempt: task.attempt, layer: task.layer_id, job: task.job_id };
-        term.in_flight.insert(task.task_id, flight);
+        term.in_flight.insert(task.task_id, flight(key, lane, task));
     }
     let ids = term.context.queue.admit(key, lane, &entries, term.owner).await?;
     for (task, entry) in tasks.into_iter().zip(ids) {
         term.in_flight.pushed(task.task_id, task.attempt, entry);
     }
     Ok(())
+}
+
+fn flight(key: &Arc<TypeKey>, lane: Lane, task: &Dispatched) -> Flight {
+    let timeout = task.timeout_ms.map(Duration::from_millis);
+    let since = Instant::now();
+    Flight { key: key.clone(), lane, entry: None, attempt: task.attempt, layer: task.layer_id, job: task.job_id, timeout, since }
 }
 
 fn entry(task: &Dispatched) -> Entry {
@@ -73,14 +80,34 @@ pub(super) fn lane_of(number: u8) -> Lane {
     }
 }
 
-/// Rows that are done are deleted beside the loop: should that fail, the next reading of the table finds them overtaken.
-fn forget_rows(term: &Arc<Term>, seqs: Vec<i64>) {
-    let term = term.clone();
-    tokio::spawn(async move {
-        if let Err(error) = term.context.store.outbox_delete(&seqs).await {
-            tracing::warn!(error = &error as &dyn std::error::Error, "outbox rows are left for later");
+/// Outbox rows that are done in Redis. They are deleted beside the loop; until then whoever reads the table must know them.
+#[derive(Clone, Default)]
+pub(super) struct Relayed(Arc<Mutex<HashSet<i64>>>);
+
+impl Relayed {
+    fn contains(&self, seq: i64) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&seq)
+    }
+
+    /// Deletes rows beside the loop. Should that fail, the next reading of the table does it.
+    fn delete(&self, term: &Arc<Term>, seqs: Vec<i64>) {
+        if seqs.is_empty() {
+            return;
         }
-    });
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).extend(&seqs);
+        let (term, rows) = (term.clone(), self.0.clone());
+        tokio::spawn(async move {
+            match term.context.store.outbox_delete(&seqs).await {
+                Ok(()) => {
+                    let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
+                    for seq in &seqs {
+                        rows.remove(seq);
+                    }
+                }
+                Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "outbox rows are left for later"),
+            }
+        });
+    }
 }
 
 /// Does everything that the outbox holds.
@@ -115,7 +142,7 @@ async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), E
             Change::Enqueue(task) => {
                 finish_revokes(dispatcher, &mut run).await?;
                 let known = term.in_flight.get(task.task_id).is_some_and(|flight| flight.attempt == task.attempt);
-                if known { done.push(row.seq) } else { run.pushes.push(*task) }
+                if known || dispatcher.relayed.contains(row.seq) { done.push(row.seq) } else { run.pushes.push(*task) }
             }
             Change::Revoke(attempt) => {
                 finish_pushes(dispatcher, &mut run).await?;
@@ -132,9 +159,7 @@ async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), E
     }
     finish_pushes(dispatcher, &mut run).await?;
     finish_revokes(dispatcher, &mut run).await?;
-    if !done.is_empty() {
-        term.context.store.outbox_delete(&done).await?;
-    }
+    dispatcher.relayed.delete(&term, done);
     Ok(())
 }
 
@@ -163,10 +188,14 @@ async fn finish_revokes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<()
 
 /// Takes attempts away from the queue and from their workers.
 pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)]) -> Result<(), Error> {
-    let flights: Vec<Flight> = attempts.iter().filter_map(|(task, attempt)| term.in_flight.remove(*task, *attempt)).collect();
-    let entries: Vec<EntryRef> = flights.iter().filter_map(|flight| Some(EntryRef { lane: flight.lane, id: flight.entry? })).collect();
+    let flight_of = |(task, attempt): &(Uuid, u32)| term.in_flight.get(*task).filter(|flight| flight.attempt == *attempt);
+    let entry_of = |flight: Flight| Some(EntryRef { lane: flight.lane, id: flight.entry? });
+    let entries: Vec<EntryRef> = attempts.iter().filter_map(flight_of).filter_map(entry_of).collect();
     term.context.queue.remove(key, &entries, term.owner).await?;
     term.context.queue.publish_kill(key, attempts).await?;
+    for (task, attempt) in attempts {
+        term.in_flight.remove(*task, *attempt);
+    }
     term.wakes.room();
     Ok(())
 }

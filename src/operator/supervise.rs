@@ -4,6 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
 
@@ -22,7 +23,8 @@ where
     let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let began = tokio::time::Instant::now();
-        match tokio::spawn(work()).await {
+        // Dropping this drops the work too: nothing runs on when the term is given up.
+        match AbortOnDropHandle::new(tokio::spawn(work())).await {
             Ok(Ok(())) => return,
             Ok(Err(error)) if error.is_fenced() => {
                 tracing::warn!(work = name, "another operator leads now");

@@ -10,11 +10,12 @@ use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
 use uuid::Uuid;
 
-use super::controller::{Deleted, Watched};
+use super::controller::{Deleted, Gone, Watched};
 use super::pokes::Moved;
 use super::term::Term;
 use super::{Error, Job, collector, dispatcher, relay};
 use crate::core::fold::{Report, Said};
+use crate::core::id;
 use crate::crd::IgorJob;
 use crate::queue::{EntryId, EntryRef, Lane, Settled, TypeKey, WorkerInfo};
 use crate::store::LiveJob;
@@ -49,10 +50,29 @@ pub(super) async fn leases(term: Arc<Term>) -> Result<(), Error> {
         }
         let mut next = Suspects::new();
         for key in followed(&term) {
-            sweep_type(&term, &key, &suspects, &mut next).await?;
+            let swept = sweep_type(&term, &key, &suspects, &mut next).await;
+            isolate(&term, "sweep the leases of a type", swept)?;
         }
         suspects = next;
-        overdue(&term, lease * 2).await?;
+        if term.in_flight.has_overdue(lease * 2) {
+            let ended = overdue(&term, lease * 2).await;
+            isolate(&term, "end what is past its timeout", ended)?;
+        }
+    }
+}
+
+/// One type's trouble is not the others'; only a lost fence ends the loop.
+fn isolate(term: &Term, act: &'static str, done: Result<(), Error>) -> Result<(), Error> {
+    match done {
+        Err(error) if error.is_fenced() => Err(error),
+        Err(error) => {
+            tracing::warn!(act, error = &error as &dyn std::error::Error, "failed, will be tried again");
+            if error.is_missing_meta() {
+                term.wakes.doubt();
+            }
+            Ok(())
+        }
+        Ok(()) => Ok(()),
     }
 }
 
@@ -143,6 +163,8 @@ async fn overdue(term: &Term, slack: Duration) -> Result<(), Error> {
 
 /// Looks for the workers of each type, and takes up what another process changed, until the term is over.
 pub(super) async fn survey(term: Arc<Term>) -> Result<(), Error> {
+    // Types that should have entries and had none in the last look.
+    let mut empty = BTreeSet::new();
     let mut ticks = tokio::time::interval(SURVEY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -151,19 +173,32 @@ pub(super) async fn survey(term: Arc<Term>) -> Result<(), Error> {
             _ = ticks.tick() => {}
         }
         term.types.rate();
+        let taken = take_up(&term).await;
+        isolate(&term, "take up what others changed", taken)?;
         for key in followed(&term) {
-            look_at(&term, &key).await?;
-        }
-        for job in term.context.store.take_dirty(term.epoch).await? {
-            term.know(job.job_id, &job.namespace, &job.name);
-            term.wakes.outbox();
-            term.wakes.jobs([job.job_id]);
-            term.poke(job.job_id, Moved::Change);
+            let seen = look_at(&term, &key, &mut empty).await;
+            isolate(&term, "look for the workers of a type", seen)?;
         }
     }
 }
 
-async fn look_at(term: &Term, key: &TypeKey) -> Result<(), Error> {
+/// Jobs that another process changed, and jobs whose time is over.
+async fn take_up(term: &Term) -> Result<(), Error> {
+    for job in term.context.store.take_dirty(term.epoch).await? {
+        term.know(job.job_id, &job.namespace, &job.name);
+        term.wakes.outbox();
+        term.wakes.jobs([job.job_id]);
+        term.poke(job.job_id, Moved::Change);
+    }
+    for job in term.context.store.past_deadline().await? {
+        term.know(job.job_id, &job.namespace, &job.name);
+        term.poke(job.job_id, Moved::Change);
+    }
+    Ok(())
+}
+
+async fn look_at(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> Result<(), Error> {
+    compare(term, key, empty).await?;
     let workers = term.context.queue.workers(key).await?;
     let cards: Vec<_> = workers.iter().filter_map(|worker| worker.card.as_ref()).collect();
     let slots: u64 = cards.iter().map(|card| card.slots.clamp(1, SLOTS_MAX)).sum();
@@ -179,6 +214,23 @@ async fn look_at(term: &Term, key: &TypeKey) -> Result<(), Error> {
     }
     for gone in workers.iter().filter(|worker| worker.card.is_none() && worker.pending == 0) {
         term.context.queue.forget(key, &gone.id, term.owner).await?;
+    }
+    Ok(())
+}
+
+/// Whether Redis has what the table says: the type's meta with our name, and entries where there should be some, twice in a row.
+async fn compare(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> Result<(), Error> {
+    let meta = term.context.queue.meta(key).await?;
+    let is_ours = meta.get("owner").is_some_and(|owner| *owner == term.owner.to_string()) && meta.contains_key("gen");
+    let lie: u64 = term.context.queue.backlog(key).await?.iter().map(|lane| lane.length).sum();
+    let was_empty = empty.remove(key);
+    let is_empty = lie == 0 && term.in_flight.of_type(key) > 0;
+    if is_empty && !was_empty {
+        empty.insert(key.clone());
+    }
+    if !is_ours || is_empty && was_empty {
+        tracing::warn!(%key, is_ours, "Redis does not hold what it should: everything is compared anew");
+        term.wakes.doubt();
     }
     Ok(())
 }
@@ -200,26 +252,32 @@ pub(super) async fn gone(term: Arc<Term>, watched: Vec<Watched>, deleted: Delete
         let all = tokio::select! {
             () = term.stop.cancelled() => return Ok(()),
             _ = ticks.tick() => true,
-            uid = deleted.recv() => {
-                let Some(uid) = uid else { return Ok(()) };
-                told.insert(uid);
-                while let Ok(more) = deleted.try_recv() {
-                    told.insert(more);
+            gone = deleted.recv() => {
+                let Some(gone) = gone else { return Ok(()) };
+                let mut next = Some(gone);
+                while let Some(Gone { uid, created_ms }) = next {
+                    term.forget(id::job(created_ms, &uid));
+                    term.context.forget(&uid);
+                    told.insert(uid);
+                    next = deleted.try_recv().ok();
                 }
                 false
             }
         };
         for job in term.context.store.live_jobs().await? {
-            term.know(job.job_id, &job.namespace, &job.name);
             let missed = all && is_watched_and_missing(&watched, &job);
-            if (missed || told.contains(&job.uid)) && is_gone(&term, &job).await? {
-                end(&term, &job).await?;
+            if missed || told.contains(&job.uid) {
+                let ended = end_if_gone(&term, &job).await;
+                isolate(&term, "end a job whose object is gone", ended)?;
             }
         }
     }
 }
 
-async fn end(term: &Term, job: &LiveJob) -> Result<(), Error> {
+async fn end_if_gone(term: &Term, job: &LiveJob) -> Result<(), Error> {
+    if !is_gone(term, job).await? {
+        return Ok(());
+    }
     let done = term.context.store.delete_job(Some(term.epoch), job.job_id, "igor-operator").await?;
     tracing::info!(job = %job.name, namespace = %job.namespace, tasks = done.changed, "its object is gone: stopped");
     term.announce(&done.change);

@@ -15,6 +15,8 @@ pub(super) struct Woken {
     pub(super) jobs: HashSet<Uuid>,
     /// The outbox holds revokes or recalls.
     pub(super) outbox: bool,
+    /// Redis may not hold what it should.
+    pub(super) doubt: bool,
 }
 
 /// The shared signal.
@@ -41,6 +43,11 @@ impl Wakes {
     /// A command left rows in the outbox.
     pub(super) fn outbox(&self) {
         self.with(|woken| woken.outbox = true);
+    }
+
+    /// Redis may not hold what it should: everything is compared anew.
+    pub(super) fn doubt(&self) {
+        self.with(|woken| woken.doubt = true);
     }
 
     fn with(&self, note: impl FnOnce(&mut Woken)) {

@@ -96,3 +96,22 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '0.05', count: 40
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_redis_forgets_is_put_there_again() {
+    world("faults_redis", Setup::default(), |world, _running| async move {
+        world.apply(
+            "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: work}
+spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '0.02', count: 1500}]}]}
+",
+        );
+        world.until_count(DONE, |done| done > 50).await;
+        assert!(world.forget_in_redis().await > 0);
+        world.until_phase("work", &["Completed"]).await;
+        assert_eq!(world.count(DONE).await, 1500);
+    })
+    .await;
+}

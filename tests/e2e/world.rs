@@ -182,6 +182,16 @@ impl World {
         .await
     }
 
+    /// Deletes everything of this world in Redis, as a FLUSHALL would; how many keys there were.
+    pub(crate) async fn forget_in_redis(&self) -> usize {
+        let client = redis::Client::open(stores::redis_url()).expect("the test rig's Redis");
+        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let pattern = format!("{}:*", self.cluster.namespace);
+        let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.expect("keys");
+        redis::cmd("DEL").arg(&keys).query_async::<()>(&mut connection).await.expect("deleted");
+        keys.len()
+    }
+
     async fn keep_evidence(&self) {
         for (file, args) in [("jobs.yaml", &["get", "ij,il,it", "-o", "yaml"][..]), ("events.txt", &["events"])] {
             let text = self.kubectl(args, None).unwrap_or_else(|error| error);

@@ -1,10 +1,10 @@
 //! Stage 3: the plan goes into the ledger, once.
 
-use super::observe::Observed;
+use super::observe::{Observed, version};
 use super::resolve::{Refusal, Resolution};
 use crate::core::command::parse_level;
 use crate::core::plan::{Plan, Reason};
-use crate::crd;
+use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
 use crate::store::{self, Identity, Sighting, Source};
@@ -28,19 +28,19 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
     match resolution {
         Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None }),
         Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal) }),
-        Resolution::Plan(plan, version) => write(term, observed, &plan, version).await,
+        Resolution::Plan(plan, object) => write(term, observed, &plan, &object).await,
     }
 }
 
-async fn write(term: &Term, observed: &Observed, plan: &Plan, version: u64) -> Result<Acceptance, Error> {
+async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) -> Result<Acceptance, Error> {
     let identity = Identity {
         uid: observed.uid.clone(),
         namespace: observed.namespace.clone(),
         name: observed.name.clone(),
         created_ms: observed.created_ms,
-        generation: observed.generation,
+        generation: object.metadata.generation.unwrap_or(0),
         origin: "kubectl".to_owned(),
-        levels: levels(observed, version),
+        levels: levels(object),
         restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(accepted_before),
     };
     let accepted = match term.context.store.accept(term.epoch, &identity, plan).await {
@@ -59,7 +59,9 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, version: u64) -> R
             "the accepted plan runs on; what differs: {}. Tasks and layers that are accepted do not change: put them back as they were",
             accepted.differs.join(", ")
         );
-        Refusal::new(Reason::ImmutablePlan, message)
+        let refusal = Refusal::new(Reason::ImmutablePlan, message);
+        term.context.remember(&observed.uid, |memory| memory.refused = Some((identity.generation, refusal.clone())));
+        refusal
     });
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal })
 }
@@ -70,11 +72,11 @@ fn accepted_before(status: &crd::IgorJobStatus) -> bool {
 }
 
 /// The pause levels that the object shows.
-pub(super) fn levels(observed: &Observed, version: u64) -> Vec<Sighting> {
-    let spec = &observed.object.spec;
+pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
+    let (spec, version) = (&object.spec, version(object));
     let sighting = |layer: Option<&str>, source, paused| Sighting { layer: layer.map(str::to_owned), source, paused, version };
     let mut levels = vec![sighting(None, Source::Spec, Some(spec.paused))];
-    match observed.object.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
+    match object.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
         None => levels.push(sighting(None, Source::Annotation, None)),
         Some(Some(paused)) => levels.push(sighting(None, Source::Annotation, Some(paused))),
         // Neither true nor false: as if it had not been touched.

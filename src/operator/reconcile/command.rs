@@ -34,6 +34,8 @@ const ONE_SHOTS: [(&str, Option<Verb>); 5] = [
 #[derive(Debug, Default)]
 pub(super) struct Handled {
     pub(super) commands: Vec<Acknowledged>,
+    /// A command was given its id: the change comes back by the watch, and is handled then.
+    pub(super) stamped: bool,
 }
 
 /// One of them.
@@ -49,7 +51,7 @@ pub(super) struct Acknowledged {
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
     warn_of_odd_level(term, observed).await;
     let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
-    let paused = term.context.store.observe(Some(term.epoch), job_id, &levels(observed, observed.version)).await?;
+    let paused = term.context.store.observe(Some(term.epoch), job_id, &levels(&observed.object)).await?;
     if !paused.moved.is_empty() {
         for (layer, is_paused) in &paused.moved {
             let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
@@ -62,7 +64,11 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     let mut handled = Handled::default();
     for (annotation, verb) in ONE_SHOTS {
         if let Some(value) = observed.object.annotations().get(annotation) {
-            handled.commands.extend(one_shot(term, observed, job_id, (annotation, verb), value).await?);
+            match one_shot(term, observed, job_id, (annotation, verb), value).await? {
+                Shot::Handled(command) => handled.commands.push(command),
+                Shot::Stamped => handled.stamped = true,
+                Shot::Nothing => {}
+            }
         }
     }
     Ok(handled)
@@ -103,13 +109,21 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
     Ok(())
 }
 
+/// What came of a one-shot annotation.
+enum Shot {
+    Handled(Acknowledged),
+    Stamped,
+    /// It was refused, or done long ago and is the user's to keep.
+    Nothing,
+}
+
 async fn one_shot(
     term: &Term,
     observed: &Observed,
     job_id: Uuid,
     (annotation, verb): (&'static str, Option<Verb>),
     value: &str,
-) -> Result<Option<Acknowledged>, Error> {
+) -> Result<Shot, Error> {
     let shot = OneShot::parse(value);
     let selector = match (verb, Selector::parse(&shot.selector)) {
         (None, _) => Err(format!("this version knows no {annotation} on a job")),
@@ -121,19 +135,19 @@ async fn one_shot(
         Err(note) => {
             tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note).await;
             remove(term, observed, annotation, value).await?;
-            return Ok(None);
+            return Ok(Shot::Nothing);
         }
     };
     let (token, remove) = match shot.token.clone() {
         Token::Unstamped => {
             stamp(term, observed, annotation, &shot).await?;
-            return Ok(None);
+            return Ok(Shot::Stamped);
         }
         Token::Stamped(token) => (token, Some((annotation, value.to_owned()))),
         Token::Own(token) => (token, None),
     };
     if is_acknowledged(observed, verb, &token) {
-        return Ok(remove.is_some().then_some(Acknowledged { verb, token, remove }));
+        return Ok(if remove.is_some() { Shot::Handled(Acknowledged { verb, token, remove }) } else { Shot::Nothing });
     }
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
     let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
@@ -141,7 +155,7 @@ async fn one_shot(
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
         .increment(1);
     after(term, job_id, &done.change);
-    Ok(Some(Acknowledged { verb, token, remove }))
+    Ok(Shot::Handled(Acknowledged { verb, token, remove }))
 }
 
 fn is_acknowledged(observed: &Observed, verb: Verb, token: &str) -> bool {

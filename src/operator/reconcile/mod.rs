@@ -18,6 +18,7 @@ use kube::runtime::controller::Action;
 
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
+pub(super) use self::resolve::Refusal;
 use super::term::Term;
 use super::{Error, Job};
 
@@ -43,6 +44,9 @@ async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
     let resolution = resolve::resolve(term, &observed).await?;
     let acceptance = accept::accept(term, &observed, resolution).await?;
     let handled = command::command(term, &observed, &acceptance).await?;
+    if handled.stamped {
+        return Ok(Action::await_change());
+    }
     let action = publish::publish(term, &observed, &acceptance, &handled).await?;
     command::clear(term, &observed, handled).await?;
     Ok(action)

@@ -26,8 +26,6 @@ pub(super) struct Observed {
     /// Its creation, unix milliseconds.
     pub(super) created_ms: i64,
     pub(super) generation: i64,
-    /// Its resourceVersion as a number.
-    pub(super) version: u64,
     /// The job in the ledger, if it is known there.
     pub(super) known: Option<Snapshot>,
 }
@@ -67,7 +65,7 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
     };
     let namespace = object.namespace().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or(0);
-    Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, version, known, object })))
+    Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, known, object })))
 }
 
 /// The resourceVersion as a number; the API promises that it is one and rises.

@@ -44,7 +44,9 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     };
     let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
     let status = status(term, observed, acceptance, handled, snapshot.as_ref(), previous.as_ref());
-    if let Some(wait) = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status) {
+    if handled.commands.is_empty()
+        && let Some(wait) = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status)
+    {
         return Ok(Action::requeue(wait));
     }
     if previous.as_ref() != Some(&status) {
@@ -80,11 +82,12 @@ fn status(
 fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
     let mut standstills = snapshot.standstills.clone();
     for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
-        for (key, tasks) in term.in_flight.types_of(of_layer.layer_id) {
-            if term.types.is_unserved(&key) {
-                let tasks = u32::try_from(tasks).unwrap_or(u32::MAX);
-                standstills.entry(layer.name.clone()).or_default().unserved.insert(key.kind.clone(), tasks);
-            }
+        for kind in &of_layer.kinds {
+            let Some(key) = term.key(&snapshot.namespace, &snapshot.queue, kind).filter(|key| term.types.is_unserved(key)) else {
+                continue;
+            };
+            let tasks = u32::try_from(term.in_flight.of_layer_and_type(of_layer.layer_id, &key)).unwrap_or(u32::MAX);
+            standstills.entry(layer.name.clone()).or_default().unserved.insert(kind.clone(), tasks);
         }
     }
     Facts {
@@ -253,9 +256,10 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     let patch = json!({
         "apiVersion": api_version(),
         "kind": "IgorJob",
-        "metadata": {"name": object.name_any(), "uid": uid},
+        "metadata": {"name": object.name_any(), "uid": uid, "resourceVersion": object.resource_version()},
         "status": status,
     });
+    term.context.writes.turn().await;
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &namespace);
     let params = PatchParams::apply(crd::FIELD_MANAGER).force();
     if let Ok(written) = api.patch_status(&object.name_any(), &params, &Patch::Apply(&patch)).await {

@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::Api;
 use sha2::{Digest, Sha256};
 
-use super::observe::{Observed, version};
+use super::observe::Observed;
 use crate::core::plan::{Fault, Plan, Reason, describe};
 use crate::crd::resolve::{self as source, Fetched};
 use crate::crd::{ConfigMapKey, IgorJob, IgorJobSpec, JobLayer};
@@ -21,15 +21,15 @@ const MESSAGE_BYTES: usize = 16_000;
 pub(super) enum Resolution {
     /// The ledger has this generation already, or the job has ended.
     Settled,
-    /// A plan to be accepted, or to be compared with the accepted one; and the version of the object that it was read from.
-    Plan(Box<Plan>, u64),
+    /// A plan to be accepted, or to be compared with the accepted one; and the object that it was read from.
+    Plan(Box<Plan>, Box<IgorJob>),
     /// It cannot be a plan.
     Refused(Refusal),
 }
 
 /// Why a spec is not accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Refusal {
+pub(in crate::operator) struct Refusal {
     pub(super) reason: Reason,
     pub(super) message: String,
 }
@@ -52,6 +52,11 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
     {
         return Ok(Resolution::Settled);
     }
+    if let Some((generation, refusal)) = term.context.memory(&observed.uid).refused
+        && generation == observed.generation
+    {
+        return Ok(Resolution::Refused(refusal));
+    }
     if term.context.config.tasks.queue(&observed.namespace, &observed.object.spec.queue).is_none() {
         let message = format!("spec.queue: the queue {} is not shared with namespace {}", observed.object.spec.queue, observed.namespace);
         return Ok(Resolution::Refused(Refusal::new(Reason::QueueForbidden, message)));
@@ -65,7 +70,7 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
     let accepted = observed.known.as_ref().is_some_and(|known| known.job.accepted);
     let plan = if accepted { plan_of_spec(&object.spec) } else { whole_plan(term, observed, &object.spec).await? };
     Ok(match plan {
-        Ok(plan) => Resolution::Plan(Box::new(plan), version(&object)),
+        Ok(plan) => Resolution::Plan(Box::new(plan), Box::new(object)),
         Err(refusal) => Resolution::Refused(refusal),
     })
 }
