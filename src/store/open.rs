@@ -41,26 +41,27 @@ async fn read(
     layers: Option<&[Uuid]>,
     act: &'static str,
 ) -> Result<Vec<OpenType>, Error> {
-    let bounds = match (job, layers) {
-        (Some(job), _) => Some(Days::of(&[job])),
-        (None, Some(layers)) => Some(Days::of(layers)),
-        (None, None) => None,
+    let (lo, hi) = match (job, layers) {
+        (Some(job), _) => (Time::of(job), Time::of(job)),
+        (None, Some(layers)) => {
+            let days = Days::of(layers);
+            (days.lo, days.hi)
+        }
+        (None, None) => all_days(connection, act).await?,
     };
-    let (lo, hi) = bounds.map_or((None, None), |days| (Some(days.lo), Some(days.hi)));
     let rows = sqlx::query!(
-        r#"WITH bounds AS (SELECT coalesce($3::timestamptz, min(created_at)) AS lo, coalesce($4::timestamptz, max(created_at)) AS hi FROM igor.layer_types)
-           SELECT o.layer_id, o.job_id, j.namespace, o.queue, o.type AS kind, j.lane, l.max_in_flight AS layer_limit,
+        r#"SELECT o.layer_id, o.job_id, j.namespace, o.queue, o.type AS kind, j.lane, l.max_in_flight AS layer_limit,
                   (l.n_queued + l.n_running) AS "layer_in_flight!", j.max_in_flight AS job_limit, f.in_flight AS "job_in_flight!",
                   o.next_ordinal, o.total, q.due AS "due: Time"
            FROM igor.layer_types o
            JOIN igor.layers l ON l.id = o.layer_id AND l.created_at = o.created_at
-                             AND l.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+                             AND l.created_at BETWEEN $3 AND $4
            JOIN igor.jobs j ON j.id = o.job_id AND j.created_at = o.created_at
-                           AND j.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+                           AND j.created_at BETWEEN $3 AND $4
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
                WHERE s.job_id = o.job_id AND s.created_at = o.created_at
-                 AND s.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
+                 AND s.created_at BETWEEN $3 AND $4
            ) f
            CROSS JOIN LATERAL (SELECT min(r.not_before) AS due FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) q
            WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND j.paused_at IS NULL AND j.gate IS NULL
@@ -71,7 +72,7 @@ async fn read(
         lo as _,
         hi as _
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .act(act)?;
     let open = rows.into_iter().map(|row| OpenType {
@@ -90,6 +91,15 @@ async fn read(
         due_ms: row.due.map(|due| due.0),
     });
     Ok(open.collect())
+}
+
+/// The bounds of the days in which something is open. Read first: only known bounds let the planner leave days out.
+async fn all_days(connection: &mut PgConnection, act: &'static str) -> Result<(Time, Time), Error> {
+    let row = sqlx::query!(r#"SELECT min(created_at) AS "lo: Time", max(created_at) AS "hi: Time" FROM igor.layer_types"#)
+        .fetch_one(connection)
+        .await
+        .act(act)?;
+    Ok((row.lo.unwrap_or(Time(0)), row.hi.unwrap_or(Time(0))))
 }
 
 /// Drops the cursors of layers that ended, and what was left to dispatch out of order.
