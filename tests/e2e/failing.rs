@@ -18,7 +18,8 @@ spec:
         let job = world.until_phase("flaky", &["Completed", "Errored"]).await;
         assert_eq!(job["status"]["phase"], "Completed");
         assert_eq!(job["status"]["tasks"]["retried"], 2);
-        assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE attempt = 2 AND failures = 1").await, 2);
+        let ended = "SELECT count(*) FROM igor.tasks WHERE attempt = 2 AND failures = 1 AND message IS NULL AND reason IS NULL";
+        assert_eq!(world.count(ended).await, 2);
     })
     .await;
 }

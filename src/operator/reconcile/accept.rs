@@ -54,10 +54,14 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
     term.know(accepted.job_id, &observed.namespace, &observed.name);
     term.announce(&accepted.change);
     term.wakes.jobs([accepted.job_id]);
-    let refusal = (!accepted.differs.is_empty()).then(|| {
+    let mut differs: Vec<String> = accepted.differs.iter().map(|layer| format!("layer {layer}")).collect();
+    if observed.known.as_ref().is_some_and(|known| known.job.accepted && known.job.on_failure != plan.on_failure) {
+        differs.push("onFailure".to_owned());
+    }
+    let refusal = (!differs.is_empty()).then(|| {
         let message = format!(
-            "the accepted plan runs on; what differs: {}. Tasks and layers that are accepted do not change: put them back as they were",
-            accepted.differs.join(", ")
+            "the accepted plan runs on; what differs: {}. What is accepted does not change: put it back as it was",
+            differs.join(", ")
         );
         let refusal = Refusal::new(Reason::ImmutablePlan, message);
         term.context.remember(&observed.uid, |memory| memory.refused = Some((identity.generation, refusal.clone())));

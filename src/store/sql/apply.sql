@@ -1,4 +1,5 @@
--- Moves tasks from given attempts: the task, its audit, its row in requeue and its layer's counters in one statement.
+-- Moves tasks from given attempts: the task, its audit, its row in requeue and its layer's counters in one statement. What a failed
+-- attempt said is kept until a later one says something else or ends well.
 -- $1 to $12 one row a task, $13 and $14 the days' bounds, $15 and $16 legal moves, none of which begins at PENDING. A row a layer.
 WITH r AS (
     SELECT u.task_id, u.created_at, u.attempt, u.type, u."to"::igor.status AS "to", u.failures, u.lost, u.retried,
@@ -9,7 +10,8 @@ WITH r AS (
 ), upd AS (
     UPDATE igor.tasks t
     SET prev_status = t.status, status = r."to", failures = coalesce(r.failures, t.failures), lost = coalesce(r.lost, t.lost),
-        reason = r.reason, message = coalesce(r.message, t.message), version = t.version + 1, updated_at = statement_timestamp()
+        reason = r.reason, message = CASE WHEN r."to" = 'COMPLETED' THEN r.message ELSE coalesce(r.message, t.message) END,
+        version = t.version + 1, updated_at = statement_timestamp()
     FROM r
     WHERE t.id = r.task_id AND t.created_at = r.created_at AND t.created_at BETWEEN $13 AND $14
       AND t.attempt = r.attempt AND t.type = r.type
