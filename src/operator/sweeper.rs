@@ -204,9 +204,7 @@ async fn look_at(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> R
     let slots: u64 = cards.iter().map(|card| card.slots.clamp(1, SLOTS_MAX)).sum();
     let batch = cards.iter().map(|card| card.batch.clamp(1, u64::from(term.context.config.tasks.batch_max))).max().unwrap_or(1);
     let sized = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let was_unserved = term.types.is_unserved(key);
-    term.types.surveyed(key, cards.len(), sized(slots), sized(batch));
-    if was_unserved != term.types.is_unserved(key) {
+    if term.types.surveyed(key, cards.len(), sized(slots), sized(batch)) {
         for job in term.in_flight.jobs_of(key) {
             term.poke(job, Moved::Change);
         }

@@ -10,15 +10,18 @@ use crate::queue::{self, EntryId, TypeKey};
 
 /// The window of a type that nobody is known to serve.
 const UNSERVED: (usize, usize) = (1, 1);
+/// Workers look each second whether a type of theirs has come into being.
+const NOTICED: Duration = Duration::from_secs(3);
 
 /// One type.
 #[derive(Clone, Debug, Default)]
 struct Type {
     slots: usize,
     batch: usize,
-    workers: usize,
-    /// Whether the workers were ever looked for.
-    surveyed: bool,
+    /// Since when nobody is seen to serve it.
+    alone: Option<Instant>,
+    /// Whether that lasts longer than workers take to notice a new type.
+    unserved: bool,
     drained: u32,
     rate: f64,
     /// The newest result that is committed to the ledger and deleted.
@@ -40,11 +43,14 @@ impl Types {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a look at the registry found.
-    pub(super) fn surveyed(&self, key: &TypeKey, workers: usize, slots: usize, batch: usize) {
+    /// What a look at the registry found; whether the type is served now and was not before, or the other way round.
+    pub(super) fn surveyed(&self, key: &TypeKey, workers: usize, slots: usize, batch: usize) -> bool {
         let mut state = self.state();
         let known = state.types.entry(key.clone()).or_default();
-        (known.workers, known.slots, known.batch, known.surveyed) = (workers, slots, batch, true);
+        (known.slots, known.batch) = (slots, batch);
+        known.alone = if workers == 0 { known.alone.or_else(|| Some(Instant::now())) } else { None };
+        let unserved = known.alone.is_some_and(|since| since.elapsed() > NOTICED);
+        std::mem::replace(&mut known.unserved, unserved) != unserved
     }
 
     /// Results of the type up to `newest` are committed, `count` of them.
@@ -78,8 +84,8 @@ impl Types {
         queue::window(slots, batch, rate)
     }
 
-    /// Whether nobody serves the type. Before the first look nobody knows, and it counts as served.
+    /// Whether nobody has served the type for longer than workers take to notice a new one.
     pub(super) fn is_unserved(&self, key: &TypeKey) -> bool {
-        self.state().types.get(key).is_some_and(|known| known.surveyed && known.workers == 0)
+        self.state().types.get(key).is_some_and(|known| known.unserved)
     }
 }
