@@ -154,3 +154,44 @@ fn forget_one<Key: std::hash::Hash + Eq>(counts: &mut HashMap<Key, usize>, key: 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(key: &Arc<TypeKey>, attempt: u32, entry: Option<EntryId>) -> Flight {
+        let (layer, job) = (Uuid::from_u128(10), Uuid::from_u128(20));
+        Flight { key: key.clone(), lane: Lane::Normal, entry, attempt, layer, job, timeout: None, since: Instant::now() }
+    }
+
+    fn counts(table: &InFlight, key: &TypeKey) -> (usize, usize, usize) {
+        (table.of_type(key), table.of_layer(Uuid::from_u128(10)), table.of_job(Uuid::from_u128(20)))
+    }
+
+    const TASK: Uuid = Uuid::from_u128(1);
+    const ENTRY: EntryId = EntryId { ms: 5, seq: 0 };
+
+    #[test]
+    fn a_result_that_comes_before_the_push_is_confirmed_leaves_nothing_behind() {
+        let (table, key) = (InFlight::default(), Arc::new(TypeKey::new("film.default", "render")));
+        table.insert(TASK, flight(&key, 1, None));
+        assert_eq!(counts(&table, &key), (1, 1, 1));
+        assert!(table.remove(TASK, 1).is_some());
+        table.pushed(TASK, 1, ENTRY);
+        assert_eq!(counts(&table, &key), (0, 0, 0));
+        assert_eq!(table.at(&key, Lane::Normal, ENTRY), None);
+    }
+
+    #[test]
+    fn a_later_attempt_takes_the_place_of_an_earlier_one_whose_end_no_longer_counts() {
+        let (table, key) = (InFlight::default(), Arc::new(TypeKey::new("film.default", "render")));
+        table.insert(TASK, flight(&key, 1, Some(ENTRY)));
+        table.insert(TASK, flight(&key, 2, None));
+        assert_eq!(table.remove(TASK, 1), None);
+        assert_eq!(table.at(&key, Lane::Normal, ENTRY), None);
+        let later = EntryId { ms: 6, seq: 0 };
+        table.pushed(TASK, 2, later);
+        assert_eq!(table.at(&key, Lane::Normal, later), Some((TASK, 2)));
+        assert_eq!(counts(&table, &key), (1, 1, 1));
+    }
+}

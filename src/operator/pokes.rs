@@ -78,15 +78,18 @@ struct Waiting {
 impl Pokes {
     fn take(&mut self, job: ObjectRef<Job>, moved: Moved) {
         let now = Instant::now();
-        let pause = if moved == Moved::Change { AFTER_CHANGE } else { AFTER_COUNT };
+        let (pause, first) = match moved {
+            Moved::Change => (AFTER_CHANGE, now),
+            Moved::Count => (AFTER_COUNT, now + AFTER_COUNT),
+        };
         match self.waiting.get_mut(&job) {
             None => {
-                let at = if moved == Moved::Change { now } else { now + pause };
+                let at = first;
                 let key = self.due.insert_at(job.clone(), at);
                 self.waiting.insert(job, Waiting { last: None, key, poke: true, at });
             }
             Some(known) => {
-                let at = known.last.map_or(now, |last| (last + pause).max(now));
+                let at = known.last.map_or(first, |last| (last + pause).max(now));
                 if !known.poke || at < known.at {
                     self.due.reset_at(&known.key, at);
                     (known.poke, known.at) = (true, at);
@@ -131,5 +134,53 @@ impl Stream for Pokes {
                 Poll::Ready(None) | Poll::Pending => return Poll::Pending,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn job(name: &str) -> ObjectRef<Job> {
+        ObjectRef::new(name).within("film")
+    }
+
+    /// How long until the next poke, by the paused clock.
+    async fn next(pokes: &mut Pokes) -> (String, Duration) {
+        let began = Instant::now();
+        let poked = pokes.next().await.expect("a poke");
+        (poked.name, began.elapsed())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_change_is_told_at_once_and_the_next_a_little_later() {
+        let mut poker = Poker::default();
+        let mut pokes = poker.stream(None);
+        poker.poke(job("a"), Moved::Change);
+        assert_eq!(next(&mut pokes).await, ("a".to_owned(), Duration::ZERO));
+        poker.poke(job("a"), Moved::Change);
+        poker.poke(job("a"), Moved::Count);
+        let (name, after) = next(&mut pokes).await;
+        assert!(name == "a" && after >= AFTER_CHANGE && after < AFTER_COUNT, "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_thousand_counts_are_one_poke_a_second() {
+        let mut poker = Poker::default();
+        let mut pokes = poker.stream(Some("film"));
+        for _ in 0..1000 {
+            poker.poke(job("a"), Moved::Count);
+        }
+        let (_, after) = next(&mut pokes).await;
+        assert!(after >= AFTER_COUNT, "{after:?}");
+        assert!(tokio::time::timeout(AFTER_COUNT * 3, pokes.next()).await.is_err(), "nothing more was to be told");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_namespace_that_is_not_watched_is_not_told() {
+        let mut poker = Poker::default();
+        let mut pokes = poker.stream(Some("data"));
+        poker.poke(job("a"), Moved::Change);
+        assert!(tokio::time::timeout(AFTER_COUNT * 3, pokes.next()).await.is_err());
     }
 }
