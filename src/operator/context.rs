@@ -36,6 +36,8 @@ pub(super) struct Memory {
     pub(super) seen: Option<Instant>,
     /// The handles of its layers.
     pub(super) layers: Option<Shown>,
+    /// When a foreign object stood where a handle was to be made.
+    pub(super) foreign: Option<Instant>,
     /// What was wrong with an edit of the accepted plan, and its generation.
     pub(super) refused: Option<(i64, Refusal)>,
     /// Values of annotations that were told in an Event.

@@ -25,6 +25,8 @@ use crate::store::{LayerFacts, Snapshot};
 pub(super) const AFTER: Duration = Duration::from_secs(1);
 /// Handles of a job that ended longer ago are not looked for any more.
 const RECENT_MS: i64 = 3_600_000;
+/// After a foreign object stood in a handle's place, none of the job's is tried for so long.
+const FOREIGN: Duration = Duration::from_secs(60);
 /// Failed tasks that a handle names.
 const FAILED: u32 = 20;
 
@@ -41,7 +43,7 @@ pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot) 
     };
     let mut held_back = None;
     for (layer, facts) in in_order(snapshot) {
-        if !shown.contains_key(&layer.name) && (snapshot.job.finished || !make(term, observed, layer).await?) {
+        if !shown.contains_key(&layer.name) && (snapshot.job.finished || !may_make(term, observed, layer).await?) {
             continue;
         }
         let written = shown.entry(layer.name.clone()).or_default();
@@ -90,6 +92,18 @@ async fn find(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<S
     let selected = ListParams::default().labels(&format!("{}={}", crd::LABEL_JOB, observed.name));
     let handles = api(term, observed).list(&selected).await.map_err(|source| Error::Kube { act: "list the job's layers", source })?;
     Ok(handles.into_iter().filter(|handle| is_ours(observed, handle)).map(|handle| (handle.spec.layer, None)).collect())
+}
+
+/// Makes a layer's handle unless a foreign object was found in its place a moment ago.
+async fn may_make(term: &Term, observed: &Observed, layer: &Layer) -> Result<bool, Error> {
+    if term.context.memory(&observed.uid).foreign.is_some_and(|at| at.elapsed() < FOREIGN) {
+        return Ok(false);
+    }
+    let made = make(term, observed, layer).await?;
+    if !made {
+        term.context.remember(&observed.uid, |memory| memory.foreign = Some(Instant::now()));
+    }
+    Ok(made)
 }
 
 /// Makes a layer's handle; whether there is one that is ours now.
