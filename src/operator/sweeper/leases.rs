@@ -1,0 +1,131 @@
+//! Leases that ran out, and tasks past their timeout.
+//!
+//! A worker is believed to be gone only when two sweeps find its entry idle for longer than a lease, its card is gone too, and all
+//! results that were written until the first of them are in the ledger.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+
+use super::{followed, isolate};
+use crate::core::fold::{Report, Said};
+use crate::operator::term::Term;
+use crate::operator::{Error, collector, dispatcher, relay};
+use crate::queue::{EntryId, EntryRef, Lane, Settled, TypeKey, WorkerInfo};
+
+/// An entry that was idle too long in the last sweep, and the newest result at that moment.
+type Suspects = HashMap<(TypeKey, Lane, EntryId), Option<EntryId>>;
+
+/// Finds leases that their workers no longer renew, until the term is over.
+pub(in crate::operator) async fn leases(term: Arc<Term>) -> Result<(), Error> {
+    let lease = term.context.config.tasks.lease;
+    let mut ticks = tokio::time::interval((lease / 6).max(Duration::from_millis(50)));
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut suspects = Suspects::new();
+    let mut connections = term.context.queue.connections_made().await;
+    loop {
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(()),
+            _ = ticks.tick() => {}
+        }
+        let now = term.context.queue.connections_made().await;
+        if now != connections {
+            // Our own round trips were broken: idle times of that while prove nothing.
+            suspects.clear();
+            connections = now;
+        }
+        let mut next = Suspects::new();
+        for key in followed(&term) {
+            let swept = sweep_type(&term, &key, &suspects, &mut next).await;
+            isolate(&term, "sweep the leases of a type", swept)?;
+        }
+        suspects = next;
+        if term.in_flight.has_overdue(lease * 2) {
+            let ended = overdue(&term, lease * 2).await;
+            isolate(&term, "end what is past its timeout", ended)?;
+        }
+    }
+}
+
+async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Suspects) -> Result<(), Error> {
+    let lease_ms = u64::try_from(term.context.config.tasks.lease.as_millis()).unwrap_or(u64::MAX);
+    let mut idle = Vec::new();
+    for lane in Lane::ALL {
+        idle.extend(term.context.queue.pending_idle(key, lane, lease_ms).await?.into_iter().map(|pending| (lane, pending)));
+    }
+    if idle.is_empty() {
+        return Ok(());
+    }
+    // When most of a type is idle at once the fault may be ours or the network's: one more lease.
+    let enough_ms = if 2 * idle.len() > term.in_flight.of_type(key) { 2 * lease_ms } else { lease_ms };
+    let newest = term.context.queue.last_result(key).await?;
+    let workers: HashMap<String, WorkerInfo> =
+        term.context.queue.workers(key).await?.into_iter().map(|worker| (worker.id.clone(), worker)).collect();
+    let shared = Arc::new(key.clone());
+    let mut lost = Vec::new();
+    for (lane, pending) in idle {
+        let place = (key.clone(), lane, pending.id);
+        let seen_before = before.get(&place).copied();
+        next.insert(place, seen_before.unwrap_or(newest));
+        let drained = seen_before.is_some_and(|then| then.is_none_or(|last| term.types.is_committed(key, last)));
+        let has_card = workers.get(&pending.consumer).is_some_and(|worker| worker.card.is_some());
+        if drained
+            && pending.idle_ms >= enough_ms
+            && (!has_card || pending.idle_ms > 3 * lease_ms)
+            && let Some((task, attempt)) = term.in_flight.at(&shared, lane, pending.id)
+        {
+            lost.push((task, attempt, EntryRef { lane, id: pending.id }, pending.consumer));
+        }
+    }
+    declare_lost(term, key, lost).await
+}
+
+async fn declare_lost(term: &Term, key: &TypeKey, lost: Vec<(Uuid, u32, EntryRef, String)>) -> Result<(), Error> {
+    if lost.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(%key, tasks = lost.len(), "leases ran out: their workers are gone");
+    metrics::counter!("igor_leases_expired_total").increment(lost.len() as u64);
+    let outcomes = lost
+        .iter()
+        .map(|(task, attempt, _, worker)| {
+            let message = format!("worker {worker} was lost");
+            collector::outcome(term, key, Report { worker: Some(worker.clone()), ..said(*task, *attempt, Said::Lost, message) })
+        })
+        .collect();
+    collector::commit(term, outcomes).await?;
+    let entries: Vec<EntryRef> = lost.iter().map(|(_, _, entry, _)| *entry).collect();
+    term.context.queue.settle(&[Settled { key: key.clone(), entries, results: Vec::new() }], term.owner).await?;
+    for (task, attempt, _, _) in lost {
+        term.in_flight.remove(task, attempt);
+    }
+    term.wakes.room();
+    Ok(())
+}
+
+fn said(task: Uuid, attempt: u32, said: Said, message: String) -> Report {
+    let at_ms = dispatcher::now_ms();
+    Report { task, attempt, said, message: Some(message), why: None, retry_ms: None, last: false, at_ms, run_ms: None, worker: None }
+}
+
+/// The backstop of timeouts: a worker that does not keep them.
+async fn overdue(term: &Term, slack: Duration) -> Result<(), Error> {
+    let found = term.context.store.overdue(slack, 1000).await?;
+    let mut by_key: BTreeMap<TypeKey, Vec<(Uuid, u32)>> = BTreeMap::new();
+    let mut outcomes = Vec::new();
+    for late in found {
+        let attempt = late.attempt;
+        let Some(key) = term.key(&attempt.namespace, &attempt.queue, &attempt.kind) else { continue };
+        let message = format!("still running after {} s", late.for_time.as_secs());
+        let report = Report { why: Some("Timeout".to_owned()), ..said(attempt.task_id, attempt.attempt, Said::Errored, message) };
+        outcomes.push(collector::outcome(term, &key, report));
+        by_key.entry(key).or_default().push((attempt.task_id, attempt.attempt));
+    }
+    collector::commit(term, outcomes).await?;
+    for (key, attempts) in by_key {
+        relay::revoke(term, &key, &attempts).await?;
+    }
+    Ok(())
+}
