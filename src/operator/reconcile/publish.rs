@@ -44,21 +44,18 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     };
     let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
     let status = status(term, observed, acceptance, handled, snapshot.as_ref(), previous.as_ref());
-    if handled.commands.is_empty()
-        && let Some(wait) = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status)
-    {
-        return Ok(Action::requeue(wait));
-    }
-    if previous.as_ref() != Some(&status) {
+    let held_back = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status).filter(|_| handled.commands.is_empty());
+    if held_back.is_none() && previous.as_ref() != Some(&status) {
         write(term, observed, &status).await?;
         tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await;
     }
-    let Some(snapshot) = &snapshot else { return Ok(unaccepted(acceptance)) };
-    let held_back = layers::show(term, observed, snapshot).await?;
+    let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
+    let layers_held_back = layers::show(term, observed, snapshot).await?;
     if let Some(wait) = expire(term, observed, snapshot).await? {
         return Ok(Action::requeue(wait));
     }
-    Ok(Action::requeue(next_look(term, observed, snapshot).min(held_back.unwrap_or(ENDED))))
+    let looks = [Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
+    Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
 fn status(
