@@ -79,6 +79,8 @@ CREATE TABLE igor.layers (
 ) PARTITION BY RANGE (created_at);
 CREATE INDEX layers_by_job ON igor.layers (job_id);
 
+-- Tasks are found by id alone: all tasks of a job share their created_at, and an index that leads with it invites a plan that walks
+-- the whole job, as soon as statistics are older than the job. Ids begin with the time, so newest first is by id.
 CREATE TABLE igor.tasks (
     created_at   timestamptz NOT NULL,
     id           uuid NOT NULL,
@@ -103,7 +105,7 @@ CREATE TABLE igor.tasks (
     args         bytea,
     args_id      uuid,
     message      text,
-    PRIMARY KEY (created_at, id)
+    PRIMARY KEY (id, created_at)
 ) PARTITION BY RANGE (created_at);
 CREATE INDEX tasks_by_layer ON igor.tasks (layer_id, type, ordinal);
 

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::job::{Job, Layer};
+use super::job::{Counters, Job, Layer};
 use super::status::Status;
 
 /// Something that an unfinished job waits for.
@@ -71,6 +71,13 @@ pub enum Wait {
         /// How many there are.
         tasks: u32,
     },
+    /// Tasks are not yet handed to the queue.
+    Room {
+        /// Their layer.
+        layer: String,
+        /// How many there are.
+        tasks: u32,
+    },
 }
 
 impl Wait {
@@ -83,13 +90,13 @@ impl Wait {
             Self::NoWorkers { .. } => "NoWorkers",
             Self::Backoff { .. } => "Backoff",
             Self::Limit { .. } => "LimitReached",
-            Self::Command | Self::Queued { .. } => "LayerRunning",
+            Self::Command | Self::Queued { .. } | Self::Room { .. } => "LayerRunning",
         }
     }
 
     /// Whether work moves all the same: this is on its way, not stopped.
     pub const fn is_moving(&self) -> bool {
-        matches!(self, Self::Command | Self::Queued { .. })
+        matches!(self, Self::Command | Self::Queued { .. } | Self::Room { .. })
     }
 }
 
@@ -105,12 +112,13 @@ impl std::fmt::Display for Wait {
             }
             Self::NoWorkers { layer, kind, tasks } => write!(f, "{layer}: {tasks} queued, no worker serves type {kind}"),
             Self::Backoff { layer, tasks, until_ms } => {
-                write!(f, "{layer}: {tasks} wait for their next attempt, the first at unix time {}", until_ms / 1000)
+                write!(f, "{layer}: {tasks} wait for their next attempt, the first at {}", Moment(*until_ms))
             }
             Self::Limit { layer: None, limit } => write!(f, "maxInFlight of the job is {limit}"),
             Self::Limit { layer: Some(layer), limit } => write!(f, "{layer}: maxInFlight of the layer is {limit}"),
             Self::Command => f.write_str("a command is at work"),
             Self::Queued { layer, tasks } => write!(f, "{layer}: {tasks} on their way to a worker"),
+            Self::Room { layer, tasks } => write!(f, "{layer}: {tasks} wait to be handed out"),
         }
     }
 }
@@ -180,15 +188,39 @@ fn layer_waits(layer: &Layer, still: &Standstill, waits: &mut Vec<Wait>) {
     if let Some((own, limit)) = still.limit {
         waits.push(Wait::Limit { layer: own.then(name), limit });
     }
-    if layer.tasks.running == 0 && layer.tasks.queued + layer.tasks.pending > 0 && layer.status == Status::Running {
-        waits.push(Wait::Queued { layer: name(), tasks: layer.tasks.queued + layer.tasks.pending });
+    let Counters { pending, queued, running, .. } = layer.tasks;
+    if running == 0 && layer.status == Status::Running {
+        if queued > 0 {
+            waits.push(Wait::Queued { layer: name(), tasks: queued });
+        } else if pending > 0 {
+            waits.push(Wait::Room { layer: name(), tasks: pending });
+        }
+    }
+}
+
+/// A point in time, unix milliseconds, shown as RFC 3339 in UTC.
+struct Moment(i64);
+
+impl std::fmt::Display for Moment {
+    /// Days to a civil date as by Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms", `civil_from_days`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let seconds = self.0.div_euclid(1000);
+        let (days, of_day) = (seconds.div_euclid(86_400) + 719_468, seconds.rem_euclid(86_400));
+        let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let shifted = (5 * day_of_year + 2) / 153;
+        let (day, month) = (day_of_year - (153 * shifted + 2) / 5 + 1, if shifted < 10 { shifted + 3 } else { shifted - 9 });
+        let year = year_of_era + era * 400 + i64::from(month <= 2);
+        let (hour, minute, second) = (of_day / 3600, of_day / 60 % 60, of_day % 60);
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::core::job::{Counters, OnFailure};
+    use crate::core::job::OnFailure;
 
     fn job(layers: Vec<Layer>) -> Job {
         Job { status: Status::Running, accepted: true, finished: false, paused_by: None, gated: false, on_failure: OnFailure::Hold, layers }
@@ -229,6 +261,12 @@ mod tests {
         job.layers[0].paused_by = Some("spec".to_owned());
         let said = said(&job, &BTreeMap::new());
         assert_eq!(said[..2], ["paused by annotation", "render: paused by spec"]);
+    }
+
+    #[test]
+    fn a_moment_reads_as_people_write_it() {
+        let shown: Vec<String> = [0, 951_782_400_000, 1_795_533_276_999].into_iter().map(|ms| Moment(ms).to_string()).collect();
+        assert_eq!(shown, ["1970-01-01T00:00:00Z", "2000-02-29T00:00:00Z", "2026-11-24T15:14:36Z"]);
     }
 
     #[test]

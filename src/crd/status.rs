@@ -33,7 +33,9 @@ pub fn job_status(
     generation: i64,
     now_ms: i64,
 ) -> IgorJobStatus {
-    let unknown = if refusal.is_some() { JobPhase::Rejected } else { JobPhase::Pending };
+    // A list of tasks that is missing may come: that job waits.
+    let waits = matches!(refusal, None | Some((Reason::TasksFromNotFound | Reason::TasksFromForbidden, _)));
+    let unknown = if waits { JobPhase::Pending } else { JobPhase::Rejected };
     let mut status =
         facts.map_or_else(|| IgorJobStatus { phase: Some(unknown), ..IgorJobStatus::default() }, |facts| of_facts(facts, previous, now_ms));
     if let Some((_, message)) = refusal

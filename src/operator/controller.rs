@@ -5,7 +5,7 @@ use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, TryStreamExt};
+use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::api::Api;
 use kube::runtime::controller::{self, Action, Controller};
 use kube::runtime::reflector::{self, Store as Cache};
@@ -16,7 +16,7 @@ use tokio::sync::{Mutex, mpsc, watch};
 use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
 use super::term::Term;
-use super::{Error, Job};
+use super::{Error, Handle, Job};
 
 /// Reconciles at the same time, over all jobs.
 const CONCURRENCY: u16 = 16;
@@ -80,6 +80,7 @@ pub(super) fn build(
     });
     let triggers = events.applied_objects().predicate_filter(predicate, Default::default());
     let run = Controller::for_stream(triggers, cache.clone())
+        .owns_stream(handles(term, namespace.as_deref()))
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(pokes)
         .graceful_shutdown_on(term.stop.clone().cancelled_owned())
@@ -105,6 +106,18 @@ pub(super) fn build(
         }
     };
     (Watched { cache, filled, namespace }, run)
+}
+
+/// The layers' handles: a change of their annotations is a command on their job.
+fn handles(term: &Term, namespace: Option<&str>) -> impl Stream<Item = Result<Handle, watcher::Error>> + Send + use<> {
+    let client = term.context.client.clone();
+    let api: Api<Handle> = namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
+    let (cache, writer) = reflector::store();
+    term.add_handles(cache);
+    let events = watcher(api, watcher::Config::default()).default_backoff().modify(|handle| {
+        handle.metadata.managed_fields = None;
+    });
+    events.reflect(writer).applied_objects().predicate_filter(predicates::annotations, Default::default())
 }
 
 /// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew.

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use kube::Client;
 use kube::api::Api;
-use kube::core::DeserializeGuard;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
 use self::context::Context;
@@ -36,11 +36,14 @@ pub use self::error::Error;
 use self::health::Readiness;
 use self::supervise::supervise;
 use self::term::Term;
-use crate::crd::IgorJob;
+use crate::crd::{IgorJob, IgorLayer};
 use crate::{config, queue, store, telemetry};
 
 /// An `IgorJob` as the cache has it: one that does not parse is an object too.
 type Job = DeserializeGuard<IgorJob>;
+
+/// An `IgorLayer` as the cache has it: people steer by its annotations, the rest is our own.
+type Handle = PartialObjectMeta<IgorLayer>;
 
 /// How long the loops of a term get to end.
 const TERM_GRACE: Duration = Duration::from_secs(8);

@@ -3,17 +3,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use kube::runtime::reflector::ObjectRef;
+use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use super::Job;
 use super::context::Context;
 use super::in_flight::InFlight;
 use super::pokes::{Moved, Poker};
 use super::types::Types;
 use super::wakes::Wakes;
+use super::{Handle, Job};
 use crate::queue::{Meta, Owner, TypeKey};
 use crate::store::{Epoch, JobChange};
 
@@ -30,6 +30,7 @@ pub(super) struct Term {
     /// The types whose results are read.
     pub(super) followed: watch::Sender<BTreeSet<TypeKey>>,
     poker: Poker,
+    handles: Mutex<Vec<Store<Handle>>>,
     jobs: Mutex<HashMap<Uuid, ObjectRef<Job>>>,
 }
 
@@ -45,6 +46,7 @@ impl Term {
             types: Types::default(),
             followed: watch::Sender::default(),
             poker,
+            handles: Mutex::default(),
             jobs: Mutex::default(),
         }
     }
@@ -63,6 +65,17 @@ impl Term {
 
     fn jobs(&self) -> MutexGuard<'_, HashMap<Uuid, ObjectRef<Job>>> {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a cache of handles.
+    pub(super) fn add_handles(&self, cache: Store<Handle>) {
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).push(cache);
+    }
+
+    /// A layer's handle, as far as it was seen.
+    pub(super) fn handle(&self, namespace: &str, name: &str) -> Option<Arc<Handle>> {
+        let reference = ObjectRef::new(name).within(namespace);
+        self.handles.lock().unwrap_or_else(PoisonError::into_inner).iter().find_map(|cache| cache.get(&reference))
     }
 
     /// Remembers which object a job is.

@@ -6,7 +6,10 @@
 mod layers;
 mod rows;
 
+use std::time::Duration;
+
 use sqlx::{PgConnection, Postgres, Transaction};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::advance::{advance_jobs, list_live};
@@ -25,13 +28,26 @@ const ACT: &str = "accept a job";
 /// Rows of tasks in one transaction; below it a whole job is one.
 const CHUNK: u32 = 10_000;
 
+/// How long one step of an acceptance may take: what it has loaded is shown in between.
+const STEP: Duration = Duration::from_secs(1);
+
 impl Store {
     /// Brings a plan into the ledger, to its end, wherever an earlier call was cut off. The object's uid is the key.
     ///
     /// A job that is known keeps its accepted plan; live fields (priority, limits) of a later generation are taken over.
     pub async fn accept(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
+        loop {
+            if let Some(accepted) = self.accept_step(epoch, identity, plan).await? {
+                return Ok(accepted);
+            }
+        }
+    }
+
+    /// The same for about a second: `None` = there is more to load. Large plans take turns.
+    pub async fn accept_step(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Option<Accepted>, Error> {
         let large = plan.total() > CHUNK;
         let _turn = if large { self.large_accept.acquire().await.ok() } else { None };
+        let began = Instant::now();
         loop {
             let outcome = match within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await {
                 Err(error) if error.is_missing_partition() => {
@@ -40,7 +56,8 @@ impl Store {
                 }
                 outcome => outcome,
             };
-            if let Some(accepted) = outcome? {
+            let accepted = outcome?;
+            if accepted.is_some() || began.elapsed() > STEP {
                 return Ok(accepted);
             }
         }

@@ -43,6 +43,8 @@ pub struct Program {
 pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
     let mut command = Command::new(&program.command);
     command.args(&program.arguments).process_group(0).kill_on_drop(true).stdin(Stdio::piped()).stderr(Stdio::piped());
+    // The addresses of stores may hold passwords, and are not the task's business.
+    command.env_remove("REDIS_URL").env_remove("DATABASE_URL");
     command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());
     command.env("IGOR_INDEX", task.index().to_string()).env("IGOR_NAME", task.name());
     command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer());

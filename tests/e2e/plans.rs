@@ -246,3 +246,16 @@ spec:
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_task_that_nobody_could_let_go_is_refused() {
+    world("plans_paused_task", Setup::default(), |world, _running| async move {
+        world.apply(
+            "{apiVersion: igor.dev/v1alpha1, kind: IgorJob, metadata: {name: stuck}, \
+             spec: {layers: [{name: a, tasks: [{name: one, type: noop, paused: true}]}]}}",
+        );
+        let refused = world.until_phase("stuck", &["Rejected"]).await;
+        assert_eq!(condition(&refused, "Accepted").1, "InvalidSpec");
+    })
+    .await;
+}

@@ -116,3 +116,39 @@ async fn limits_in_flight_hold() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_annotation_on_a_layers_handle_pauses_that_layer() {
+    world("steering_handle", Setup::default(), |world, _running| async move {
+        world.apply(&sleepers("seen", "priority: 0"));
+        let handle = |annotation: &'static str| {
+            let world = world.clone();
+            until("the handle is there", SOON, move || {
+                std::future::ready(world.kubectl(&["annotate", "--overwrite", "il", "seen.a", annotation], None))
+            })
+        };
+        handle("igor/pause=true").await;
+        world.until("seen", "the layer is paused", |job| job["status"]["layers"][0]["phase"] == "Paused").await;
+        assert!(until_still(&world).await < 60, "it was paused before its end");
+        handle("igor/pause-").await;
+        world.until_phase("seen", &["Completed"]).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_annotation_that_a_later_edit_made_untrue_is_removed_and_can_be_set_again() {
+    world("steering_untrue", Setup::default(), |world, _running| async move {
+        world.apply(&sleepers("twice", "paused: true"));
+        world.until_phase("twice", &["Paused"]).await;
+        world.annotate("twice", "igor/pause=true");
+        world.until("twice", "the annotation is what pauses", |job| condition(job, "Paused").1 == "PausedByAnnotation").await;
+        world.apply(&sleepers("twice", "paused: false"));
+        let gone = |job: &serde_json::Value| job["metadata"]["annotations"].get("igor/pause").is_none();
+        world.until("twice", "the annotation is removed", gone).await;
+        world.until_count(DONE, |count| count > 0).await;
+        world.annotate("twice", "igor/pause=true");
+        world.until_phase("twice", &["Paused"]).await;
+    })
+    .await;
+}

@@ -130,3 +130,19 @@ async fn the_types_of_a_layer_have_a_cursor_each() {
     assert_eq!((collected.applied.len(), collected.stale), (0, 1));
     world.check().await;
 }
+
+#[tokio::test]
+async fn a_large_job_is_dispatched_and_collected_at_once_when_statistics_know_small_ones_only() {
+    let world = World::new().await;
+    for name in ["one", "two"] {
+        world.accept(&object(name), &plan(vec![layer("a", 0, vec![task("t")])])).await;
+    }
+    sqlx::raw_sql("VACUUM ANALYZE").execute(&world.database.pool).await.expect("statistics");
+    let large = object("large");
+    world.accept(&large, &plan(vec![layer("a", 0, vec![array("t", 60_000)])])).await;
+    let began = std::time::Instant::now();
+    let out = world.dispatch_all(job_id(&large)).await.tasks;
+    world.say(&out, Said::Completed).await;
+    // A plan that walks the whole job for each task takes twenty seconds and more.
+    assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?} for {} tasks", began.elapsed(), out.len());
+}

@@ -120,7 +120,8 @@ fn layer_of(wait: &Wait) -> Option<&str> {
         | Wait::Held { layer, .. }
         | Wait::NoWorkers { layer, .. }
         | Wait::Backoff { layer, .. }
-        | Wait::Queued { layer, .. } => Some(layer),
+        | Wait::Queued { layer, .. }
+        | Wait::Room { layer, .. } => Some(layer),
         Wait::Command => None,
     }
 }

@@ -3,6 +3,7 @@
 use super::observe::{Observed, version};
 use super::resolve::{Refusal, Resolution};
 use crate::core::command::parse_level;
+use crate::core::id;
 use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
@@ -17,6 +18,8 @@ pub(super) struct Acceptance {
     pub(super) job_id: Option<Uuid>,
     /// What is wrong with the spec as it is now.
     pub(super) refusal: Option<Refusal>,
+    /// Part of the plan is in: the next reconcile goes on at once.
+    pub(super) loading: bool,
 }
 
 /// Writes the plan, or finds that it is there.
@@ -26,8 +29,8 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
         term.know(job_id, &observed.namespace, &observed.name);
     }
     match resolution {
-        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None }),
-        Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal) }),
+        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false }),
+        Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false }),
         Resolution::Plan(plan, object) => write(term, observed, &plan, &object).await,
     }
 }
@@ -43,11 +46,15 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         levels: levels(object),
         restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(accepted_before),
     };
-    let accepted = match term.context.store.accept(term.epoch, &identity, plan).await {
-        Ok(accepted) => accepted,
+    let accepted = match term.context.store.accept_step(term.epoch, &identity, plan).await {
+        Ok(Some(accepted)) => accepted,
+        Ok(None) => {
+            let job_id = id::job(identity.created_ms, &identity.uid);
+            return Ok(Acceptance { job_id: Some(job_id), refusal: None, loading: true });
+        }
         Err(error @ store::Error::HistoryArchived { .. }) => {
             let refusal = Refusal::new(Reason::HistoryArchived, error.to_string());
-            return Ok(Acceptance { job_id: None, refusal: Some(refusal) });
+            return Ok(Acceptance { job_id: None, refusal: Some(refusal), loading: false });
         }
         Err(error) => return Err(error.into()),
     };
@@ -67,7 +74,7 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         term.context.remember(&observed.uid, |memory| memory.refused = Some((identity.generation, refusal.clone())));
         refusal
     });
-    Ok(Acceptance { job_id: Some(accepted.job_id), refusal })
+    Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })
 }
 
 /// A status that says accepted, in an object that the ledger does not know: the ledger is younger than the object.
@@ -88,4 +95,22 @@ pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
     }
     levels.extend(spec.layers.iter().map(|layer| sighting(Some(&layer.name), Source::Spec, Some(layer.paused))));
     levels
+}
+
+/// The pause levels that the handles of its layers show.
+pub(super) fn levels_of_handles(term: &Term, observed: &Observed) -> Vec<Sighting> {
+    let of_layer = |layer: &str| {
+        let handle = term.handle(&observed.namespace, &format!("{}.{layer}", observed.name))?;
+        if !handle.owner_references().iter().any(|owner| owner.uid == observed.uid) {
+            return None;
+        }
+        let paused = match handle.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
+            None => None,
+            Some(Some(paused)) => Some(paused),
+            Some(None) => return None,
+        };
+        let version = handle.resource_version()?.parse().ok()?;
+        Some(Sighting { layer: Some(layer.to_owned()), source: Source::Annotation, paused, version })
+    };
+    observed.object.spec.layers.iter().filter_map(|layer| of_layer(&layer.name)).collect()
 }

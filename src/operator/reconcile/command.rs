@@ -10,7 +10,7 @@ use kube::runtime::events::EventType;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::accept::{Acceptance, levels};
+use super::accept::{Acceptance, levels, levels_of_handles};
 use super::observe::Observed;
 use super::tell;
 use crate::core::command::{OneShot, Selector, Token, Verb, parse_level};
@@ -51,7 +51,8 @@ pub(super) struct Acknowledged {
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
     warn_of_odd_level(term, observed).await;
     let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
-    let paused = term.context.store.observe(Some(term.epoch), job_id, &levels(&observed.object)).await?;
+    let seen = [levels(&observed.object), levels_of_handles(term, observed)].concat();
+    let paused = term.context.store.observe(Some(term.epoch), job_id, &seen).await?;
     if !paused.moved.is_empty() {
         after(term, job_id, &paused.change);
         for (layer, is_paused) in &paused.moved {
@@ -213,8 +214,23 @@ where
     patched.map(drop).map_err(|source| Error::Kube { act: "patch the job's annotations", source })
 }
 
-/// Removes the annotations of commands that the status acknowledges by now.
-pub(super) async fn clear(term: &Term, observed: &Observed, handled: Handled) -> Result<(), Error> {
+/// Takes `igor/pause` away when the spec was changed later and the ledger followed that: what it says is not true any more, and
+/// saying it again would change nothing.
+async fn drop_untrue_level(term: &Term, observed: &Observed, job_id: Uuid) -> Result<(), Error> {
+    let Some(value) = observed.object.annotations().get(crd::ANNOTATION_PAUSE) else { return Ok(()) };
+    let Some(level) = parse_level(value).filter(|level| *level != observed.object.spec.paused) else { return Ok(()) };
+    let known = term.context.store.snapshot(job_id).await?;
+    if known.job.paused_by.is_some() == level {
+        return Ok(());
+    }
+    remove(term, observed, crd::ANNOTATION_PAUSE, value).await
+}
+
+/// Removes the annotations of commands that the status acknowledges by now, and a level that has become untrue.
+pub(super) async fn clear(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: Handled) -> Result<(), Error> {
+    if let Some(job_id) = acceptance.job_id {
+        drop_untrue_level(term, observed, job_id).await?;
+    }
     for command in handled.commands {
         if let Some((annotation, value)) = command.remove {
             remove(term, observed, annotation, &value).await?;

@@ -56,9 +56,10 @@ pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot) 
             written.as_ref().filter(|(before, _)| before.phase == status.phase).and_then(|(_, at)| COUNTERS.checked_sub(at.elapsed()));
         if wait.is_some() {
             held_back = wait.or(held_back);
-        } else {
-            write(term, observed, &layer.name, &status).await?;
+        } else if write(term, observed, &layer.name, &status).await? {
             *written = Some((status, Instant::now()));
+        } else {
+            shown.remove(&layer.name);
         }
     }
     term.context.remember(&observed.uid, |memory| memory.layers = Some(shown));
@@ -153,15 +154,15 @@ async fn status(term: &Term, layer: &Layer, facts: &LayerFacts, previous: Option
     Ok(layer_status(view, previous, 1, now_ms()))
 }
 
-async fn write(term: &Term, observed: &Observed, layer: &str, status: &IgorLayerStatus) -> Result<(), Error> {
+/// Writes a layer's status; `false` = somebody deleted the handle, or the job with it.
+async fn write(term: &Term, observed: &Observed, layer: &str, status: &IgorLayerStatus) -> Result<bool, Error> {
     let name = name(observed, layer);
     let patch = json!({"apiVersion": api_version(), "kind": "IgorLayer", "metadata": {"name": name}, "status": status});
     term.context.writes.turn().await;
     metrics::counter!("igor_api_writes_total", "kind" => "IgorLayer", "verb" => "status").increment(1);
     match api(term, observed).patch_status(&name, &PatchParams::apply(crd::FIELD_MANAGER).force(), &Patch::Apply(&patch)).await {
-        Ok(_) => Ok(()),
-        // Somebody deleted the handle, or the job with it: it is not made again.
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
         Err(source) => Err(Error::Kube { act: "write a layer's status", source }),
     }
 }

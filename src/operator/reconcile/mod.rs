@@ -48,7 +48,7 @@ async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
         return Ok(Action::await_change());
     }
     let action = publish::publish(term, &observed, &acceptance, &handled).await?;
-    command::clear(term, &observed, handled).await?;
+    command::clear(term, &observed, &acceptance, handled).await?;
     Ok(action)
 }
 

@@ -54,7 +54,8 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     if let Some(wait) = expire(term, observed, snapshot).await? {
         return Ok(Action::requeue(wait));
     }
-    let looks = [Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
+    let at_once = acceptance.loading.then_some(Duration::ZERO);
+    let looks = [at_once, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
@@ -146,7 +147,11 @@ async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Resu
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
     let written = api.patch_status(&observed.name, &params, &Patch::Apply(&patch)).await;
-    let written = written.map_err(|source| Error::Kube { act: "write the job's status", source })?;
+    let written = match written {
+        // It was deleted meanwhile: the watch tells.
+        Err(kube::Error::Api(status)) if status.code == 404 => return Ok(()),
+        written => written.map_err(|source| Error::Kube { act: "write the job's status", source })?,
+    };
     tracing::debug!(job = %observed.name, namespace = %observed.namespace, phase = ?status.phase, progress = status.progress, "wrote status");
     term.context.remember(&observed.uid, |memory| {
         memory.written = Some((status.clone(), Instant::now()));
@@ -186,7 +191,9 @@ async fn tell_what_moved(
     match status.phase {
         Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress).await,
         Some(JobPhase::Errored) => {
-            let note = status.why.as_deref().unwrap_or(progress);
+            let failed = status.conditions.iter().find(|condition| condition.type_ == "Failed");
+            let ended = format!("{}; {progress}", failed.map_or("", |failed| &failed.reason));
+            let note = status.why.as_deref().unwrap_or(&ended);
             tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note).await;
         }
         _ => {}
