@@ -35,12 +35,12 @@ lint: ## Formatting and clippy, for each set of features
 fmt: ## Format the sources
 	cargo fmt
 
-generate: ## Write crds/ and .sqlx/ anew
+generate: ## Write crds/, its copies and .sqlx/ anew
 	@rig/generate
 
 check-generated: generate ## Fail when that changes anything
-	@git diff --exit-code --stat -- crds .sqlx
-	@test -z "$$(git ls-files --others --exclude-standard -- crds .sqlx)" || { git status --short -- crds .sqlx; exit 1; }
+	@git diff --exit-code --stat -- crds .sqlx charts/igor/files config/crd
+	@test -z "$$(git ls-files --others --exclude-standard -- crds .sqlx charts/igor/files config/crd)" || { git status --short -- crds .sqlx; exit 1; }
 
 clean: ## Stop what runs here and remove its data
 	@rig/local clean
