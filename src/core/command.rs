@@ -48,7 +48,7 @@ pub enum Selector {
 
 /// A selector that does not parse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("\"{0}\" selects nothing: write `true` or `failed`")]
+#[error("\"{0}\" is not understood: this version knows `true` and `failed`")]
 pub struct UnknownSelector(String);
 
 impl Selector {
@@ -128,7 +128,7 @@ mod tests {
             assert_eq!(Selector::parse(selector.as_str()), Ok(selector));
         }
         let refused = Selector::parse("everything").expect_err("refused");
-        assert_eq!(refused.to_string(), "\"everything\" selects nothing: write `true` or `failed`");
+        assert_eq!(refused.to_string(), "\"everything\" is not understood: this version knows `true` and `failed`");
     }
 
     #[test]

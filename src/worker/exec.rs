@@ -1,9 +1,10 @@
 //! Exec mode: any program as a handler, one process a task. This is how work that cannot be interrupted from within is stopped.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io::Write;
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process_group};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -34,6 +35,15 @@ pub struct Program {
     pub arguments: Vec<OsString>,
 }
 
+/// Whether there is such a file, here or on `PATH`: better told at start than by every task.
+pub(super) fn is_there(command: &OsStr) -> bool {
+    let path = Path::new(command);
+    if path.components().count() > 1 {
+        return path.is_file();
+    }
+    std::env::var_os("PATH").is_some_and(|folders| std::env::split_paths(&folders).any(|folder| folder.join(path).is_file()))
+}
+
 /// Runs a task as a process of its own.
 ///
 /// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB` and
@@ -48,6 +58,7 @@ pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
     command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());
     command.env("IGOR_INDEX", task.index().to_string()).env("IGOR_NAME", task.name());
     command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer());
+    let begun = Instant::now();
     let mut child = command.spawn().map_err(|error| Failure::new(format!("cannot start {}: {error}", program.command.display())))?;
     let group = Group::of(&child);
     let (stdin, stderr) = (child.stdin.take(), child.stderr.take());
@@ -59,7 +70,7 @@ pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
     };
     let attend = attend(&mut child, task, &group);
     let (status, last_line, ()) = tokio::join!(attend, last_line(stderr), feed);
-    judge(status?, last_line)
+    judge(status?, &last_line, begun.elapsed(), task)
 }
 
 /// Waits for the end, and brings it about when the task is stopped.
@@ -81,8 +92,13 @@ async fn attend(child: &mut Child, task: &Task, group: &Group) -> std::io::Resul
     status
 }
 
-fn judge(status: ExitStatus, last_line: String) -> Result<Outcome, Failure> {
-    let message = if last_line.is_empty() { status.to_string() } else { last_line };
+fn judge(status: ExitStatus, last_line: &str, ran: Duration, task: &Task) -> Result<Outcome, Failure> {
+    let stopped = task.is_cancelled().then(|| format!("stopped after {:.1} s", ran.as_secs_f64()));
+    let said = Some(last_line).filter(|line| !line.is_empty()).map(str::to_owned);
+    let message = match (stopped, said) {
+        (Some(stopped), Some(said)) => format!("{stopped}: {said}"),
+        (stopped, said) => stopped.or(said).unwrap_or_else(|| status.to_string()),
+    };
     match status.code() {
         Some(0) => Ok(Outcome::default()),
         Some(TRY_AGAIN) => Err(Failure::new(message).put_off(LATER)),

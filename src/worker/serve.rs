@@ -40,6 +40,9 @@ pub enum ServeError {
     /// A type is not built in, and no program is given.
     #[error("there is no built-in type {0:?}: give a program for it, or one of {list}", list = builtin::TYPES.join(", "))]
     NotBuiltIn(String),
+    /// The program is not there.
+    #[error("cannot find the program {0:?}")]
+    NoProgram(OsString),
     /// A program without types.
     #[error("a program needs at least one task type to serve")]
     NoTypes,
@@ -78,6 +81,9 @@ fn worker(options: Options) -> Result<Worker, ServeError> {
     let mut words = options.exec.into_iter();
     let builder = match words.next() {
         Some(command) => {
+            if !exec::is_there(&command) {
+                return Err(ServeError::NoProgram(command));
+            }
             let program = Program { command, arguments: words.collect() };
             programs(builder, options.types, &Arc::new(program), options.batch)?
         }
