@@ -164,7 +164,7 @@ fn work_that_stands_still_says_what_it_waits_for() {
     assert_eq!(facts(queued(12, 3), unserved()), "True LayerRunning ");
     assert_eq!(facts(queued(12, 0), Standstill::default()), "True LayerRunning ");
     let backoff = Standstill { backoff: Some((4, NOW)), ..Standstill::default() };
-    assert_eq!(facts(tasks(4, 0, 0, 0), backoff), "False Backoff render: 4 wait for their next attempt, the first at unix time 1764000060");
+    assert_eq!(facts(tasks(4, 0, 0, 0), backoff), "False Backoff render: 4 wait for their next attempt, the first at 2025-11-24T16:01:00Z");
 }
 
 #[test]
