@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::Client;
 use tokio::time::Instant;
 
+use super::events::Events;
 use super::reconcile::{Refusal, Shown};
 use super::writes::Writes;
 use crate::crd::IgorJobStatus;
@@ -20,6 +21,7 @@ pub(super) struct Context {
     /// This process, as leases and events name it.
     pub(super) identity: String,
     pub(super) writes: Writes,
+    pub(super) events: Events,
     memories: Mutex<HashMap<String, Memory>>,
 }
 
@@ -47,7 +49,7 @@ pub(super) struct Memory {
 impl Context {
     pub(super) fn new(client: Client, store: store::Store, queue: queue::Client, config: config::Operator, identity: String) -> Self {
         let writes = Writes::new(config.watch.writes_per_second);
-        Self { client, store, queue, config, identity, writes, memories: Mutex::default() }
+        Self { client, store, queue, config, identity, writes, events: Events::new(), memories: Mutex::default() }
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {

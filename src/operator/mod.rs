@@ -9,6 +9,7 @@ mod context;
 mod controller;
 mod dispatcher;
 mod error;
+mod events;
 mod health;
 mod in_flight;
 mod leader;
@@ -173,6 +174,7 @@ async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>)
         supervise("leases", stop(), || sweeper::leases(term.clone())),
         supervise("survey", stop(), || sweeper::survey(term.clone())),
         supervise("gone", stop(), || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("events", stop(), || events::run(term.clone())),
         supervise("partitions", stop(), || partitions(term.clone())),
     );
 }

@@ -192,8 +192,7 @@ spec:
             assert!(message.contains(place), "{message}");
         }
         assert_eq!(world.count("SELECT count(*) FROM igor.jobs").await, 0);
-        let events = world.kubectl(&["get", "events", "-o", "jsonpath={.items[*].type}"], None).expect("events");
-        assert!(events.contains("Warning"), "{events}");
+        world.until_event("Warning", "layers[0].tasks").await;
     })
     .await;
 }

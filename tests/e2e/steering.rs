@@ -92,11 +92,7 @@ async fn a_pause_that_is_no_level_is_told_and_left_alone() {
         world.apply(&sleepers("odd", "paused: true"));
         world.until_phase("odd", &["Paused"]).await;
         world.annotate("odd", "igor/pause=maybe");
-        until("a warning", SOON, || async {
-            let events = world.kubectl(&["get", "events", "-o", "jsonpath={.items[*].message}"], None).expect("events");
-            if events.contains("maybe") { Ok(()) } else { Err(events) }
-        })
-        .await;
+        world.until_event("Warning", "maybe").await;
         assert_eq!(world.job("odd").await["metadata"]["annotations"]["igor/pause"], "maybe");
     })
     .await;

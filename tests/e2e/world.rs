@@ -168,6 +168,17 @@ impl World {
         .await
     }
 
+    /// Waits until an Event of the namespace says so.
+    pub(crate) async fn until_event(&self, type_: &str, fragment: &str) {
+        until(&format!("a {type_} event that says {fragment}"), SOON, || async {
+            let path = "jsonpath={range .items[*]}{.type}: {.message}{'\\n'}{end}";
+            let events = self.kubectl(&["get", "events", "-o", path], None).unwrap_or_else(|error| error);
+            let is_it = |line: &str| line.starts_with(type_) && line.contains(fragment);
+            if events.lines().any(is_it) { Ok(()) } else { Err(events) }
+        })
+        .await;
+    }
+
     /// One number from the ledger.
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.database.pool).await.expect("a number")

@@ -49,7 +49,7 @@ pub(super) struct Acknowledged {
 
 /// Does what is asked for and not done yet.
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
-    warn_of_odd_level(term, observed).await;
+    warn_of_odd_level(term, observed);
     let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
     let seen = [levels(&observed.object), levels_of_handles(term, observed)].concat();
     let paused = term.context.store.observe(Some(term.epoch), job_id, &seen).await?;
@@ -58,7 +58,7 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
         for (layer, is_paused) in &paused.moved {
             let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
             let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
-            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}")).await;
+            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}"));
         }
     }
     keep_deadline(term, observed, job_id).await?;
@@ -82,11 +82,11 @@ fn after(term: &Term, job_id: Uuid, change: &crate::store::JobChange) {
     term.wakes.jobs([job_id]);
 }
 
-async fn warn_of_odd_level(term: &Term, observed: &Observed) {
+fn warn_of_odd_level(term: &Term, observed: &Observed) {
     match observed.object.annotations().get(crd::ANNOTATION_PAUSE) {
         Some(value) if parse_level(value).is_none() => {
             let note = format!("{}: {value:?} is neither true nor false; nothing was paused", crd::ANNOTATION_PAUSE);
-            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note).await;
+            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note);
         }
         _ => {}
     }
@@ -107,7 +107,7 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
     let done = term.context.store.kill_job(Some(term.epoch), &command).await?;
     after(term, job_id, &done.change);
     let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
-    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note).await;
+    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note);
     Ok(())
 }
 
@@ -135,7 +135,7 @@ async fn one_shot(
     let (verb, selector) = match selector {
         Ok(known) => known,
         Err(note) => {
-            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note).await;
+            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note);
             remove(term, observed, annotation, value).await?;
             return Ok(Shot::Nothing);
         }
@@ -154,7 +154,7 @@ async fn one_shot(
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
     after(term, job_id, &done.change);
     let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
-    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note).await;
+    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
         .increment(1);
     after(term, job_id, &done.change);

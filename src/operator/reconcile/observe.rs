@@ -46,7 +46,7 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
         Ok(object) => object.clone(),
         Err(invalid) => {
             let text = format!("this version of igor cannot read the object: {}", invalid.error);
-            tell::once(term, job, EventType::Warning, "Unreadable", &text).await;
+            tell::once(term, job, EventType::Warning, "Unreadable", &text);
             return Ok(Seen::Leaving);
         }
     };

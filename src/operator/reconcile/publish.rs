@@ -47,7 +47,7 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     let held_back = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status).filter(|_| handled.commands.is_empty());
     if held_back.is_none() && previous.as_ref() != Some(&status) {
         write(term, observed, &status).await?;
-        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status).await;
+        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status);
     }
     let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
     let layers_held_back = layers::show(term, observed, snapshot).await?;
@@ -161,15 +161,9 @@ async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Resu
 }
 
 /// Events of layers and of the job; of a refused spec once a generation.
-async fn tell_what_moved(
-    term: &Term,
-    observed: &Observed,
-    acceptance: &Acceptance,
-    previous: Option<&IgorJobStatus>,
-    status: &IgorJobStatus,
-) {
+fn tell_what_moved(term: &Term, observed: &Observed, acceptance: &Acceptance, previous: Option<&IgorJobStatus>, status: &IgorJobStatus) {
     if let Some(refusal) = &acceptance.refusal {
-        tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message).await;
+        tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message);
         return;
     }
     let phases = |status: Option<&IgorJobStatus>| -> BTreeMap<String, String> {
@@ -181,7 +175,7 @@ async fn tell_what_moved(
         let known = before.get(&layer).map_or("Pending", String::as_str);
         if known != phase && is_told(&phase) {
             let type_ = if matches!(phase.as_str(), "Failing" | "Errored") { EventType::Warning } else { EventType::Normal };
-            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}")).await;
+            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}"));
         }
     }
     let progress = status.progress.as_deref().unwrap_or_default();
@@ -189,12 +183,12 @@ async fn tell_what_moved(
         return;
     }
     match status.phase {
-        Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress).await,
+        Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress),
         Some(JobPhase::Errored) => {
             let failed = status.conditions.iter().find(|condition| condition.type_ == "Failed");
             let ended = format!("{}; {progress}", failed.map_or("", |failed| &failed.reason));
             let note = status.why.as_deref().unwrap_or(&ended);
-            tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note).await;
+            tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note);
         }
         _ => {}
     }

@@ -8,7 +8,7 @@ use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use k8s_openapi::jiff::Timestamp;
 use kube::Resource;
-use kube::api::{Api, ObjectMeta, PostParams};
+use kube::api::ObjectMeta;
 use kube::runtime::events::EventType;
 
 use crate::operator::term::Term;
@@ -16,19 +16,13 @@ use crate::operator::term::Term;
 /// Longest note of an event, by the API's rule.
 const NOTE_BYTES: usize = 1024;
 
-/// Writes an event about an object. One that cannot be written is lost, and nothing waits for it.
-pub(super) async fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &str, note: &str)
+/// Has an event about an object written. One that cannot be written is lost, and nothing waits for it.
+pub(super) fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &str, note: &str)
 where
     Kind: Resource<DynamicType = ()>,
 {
     let about = object.object_ref(&());
-    let namespace = about.namespace.clone().unwrap_or_else(|| "default".to_owned());
-    let event = event(term, about, type_, reason, cut(note));
-    metrics::counter!("igor_api_writes_total", "kind" => "Event", "verb" => "create").increment(1);
-    let api: Api<Event> = Api::namespaced(term.context.client.clone(), &namespace);
-    if let Err(error) = api.create(&PostParams::default(), &event).await {
-        tracing::warn!(reason, note, error = &error as &dyn std::error::Error, "an event is lost");
-    }
+    term.context.events.tell(event(term, about, type_, reason, cut(note)));
 }
 
 fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, note: &str) -> Event {
@@ -51,8 +45,8 @@ fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, no
     }
 }
 
-/// Writes an event unless this process has told the same of this object already.
-pub(super) async fn once<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &str, note: &str)
+/// Has an event written unless this process has told the same of this object already.
+pub(super) fn once<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &str, note: &str)
 where
     Kind: Resource<DynamicType = ()>,
 {
@@ -60,7 +54,7 @@ where
     if term.context.memory(&uid).told.iter().any(|told| told == note) {
         return;
     }
-    tell(term, object, type_, reason, note).await;
+    tell(term, object, type_, reason, note);
     term.context.remember(&uid, |memory| {
         memory.told.push(note.to_owned());
         // Only the last few matter: the same mistake made again much later may be told again.
