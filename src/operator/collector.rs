@@ -13,7 +13,7 @@ use super::pokes::Moved;
 use super::term::Term;
 use crate::core::fold::{Report, Said, fold};
 use crate::core::status::Status;
-use crate::queue::{self, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
+use crate::queue::{self, EntryId, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
 use crate::store::{Collected, Outcome};
 
 /// Most reports of one transaction, unless a single result entry holds more.
@@ -72,26 +72,22 @@ async fn take(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> 
 async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> {
     let mut of_types: BTreeMap<TypeKey, OfType> = BTreeMap::new();
     for batch in batches {
-        let key = Arc::new(batch.key.clone());
-        let of_type = of_types.entry(batch.key).or_default();
-        of_type.settled.results.push(batch.id);
-        match batch.reports {
-            Ok(reports) => of_type.add(term, &key, reports),
-            Err(why) => {
-                tracing::warn!(worker = %batch.worker, key = %key, %why, "a result that cannot be read is dropped");
-                metrics::counter!("igor_unreadable_results_total").increment(1);
-            }
+        if let Err(why) = &batch.reports {
+            tracing::warn!(worker = %batch.worker, key = %batch.key, %why, "a result that cannot be read is dropped");
+            metrics::counter!("igor_unreadable_results_total").increment(1);
         }
+        let reports = batch.reports.unwrap_or_default().into_iter().map(|report| known(term, &batch.key, report)).collect();
+        of_types.entry(batch.key).or_default().add(batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
     commit(term, outcomes).await?;
     let settled: Vec<Settled> = of_types
         .into_iter()
         .map(|(key, of_type)| {
-            for (task, attempt) in of_type.settled.attempts {
+            for (task, attempt) in of_type.attempts {
                 term.in_flight.remove(task, attempt);
             }
-            Settled { key, entries: of_type.settled.entries, results: of_type.settled.results }
+            Settled { key, entries: of_type.entries, results: of_type.results }
         })
         .collect();
     if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
@@ -101,7 +97,7 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
         return Err(error.into());
     }
     for of_type in &settled {
-        let newest = of_type.results.iter().copied().max().unwrap_or(crate::queue::EntryId::ZERO);
+        let newest = of_type.results.iter().copied().max().unwrap_or(EntryId::ZERO);
         term.types.committed(&of_type.key, newest, u32::try_from(of_type.entries.len()).unwrap_or(u32::MAX));
     }
     term.wakes.room();
@@ -112,30 +108,35 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
 #[derive(Default)]
 struct OfType {
     reports: Vec<Report>,
-    settled: ToSettle,
-}
-
-#[derive(Default)]
-struct ToSettle {
+    /// Attempts that have ended, their entries, and the results that said so.
     attempts: Vec<(Uuid, u32)>,
     entries: Vec<EntryRef>,
-    results: Vec<crate::queue::EntryId>,
+    results: Vec<EntryId>,
+}
+
+/// A report with its task: where the worker could not read the header, the entry tells whose it was.
+fn known(term: &Term, key: &TypeKey, (entry, report): (EntryRef, Report)) -> (EntryRef, Report) {
+    if !report.task.is_nil() {
+        return (entry, report);
+    }
+    match term.in_flight.at(key, entry.lane, entry.id) {
+        Some((task, attempt)) => (entry, Report { task, attempt, ..report }),
+        None => (entry, report),
+    }
 }
 
 impl OfType {
-    fn add(&mut self, term: &Term, key: &Arc<TypeKey>, reports: Vec<(EntryRef, Report)>) {
-        for (entry, mut report) in reports {
+    fn add(&mut self, result: EntryId, reports: Vec<(EntryRef, Report)>) {
+        self.results.push(result);
+        for (entry, report) in reports {
             if report.task.is_nil() {
-                // The worker could not read the header; the entry tells whose it was.
-                let Some((task, attempt)) = term.in_flight.at(key, entry.lane, entry.id) else {
-                    self.settled.entries.push(entry);
-                    continue;
-                };
-                (report.task, report.attempt) = (task, attempt);
+                // Nobody's any more: only the entry is cleared away.
+                self.entries.push(entry);
+                continue;
             }
             if report.said != Said::Running {
-                self.settled.entries.push(entry);
-                self.settled.attempts.push((report.task, report.attempt));
+                self.entries.push(entry);
+                self.attempts.push((report.task, report.attempt));
             }
             self.reports.push(report);
         }
@@ -153,9 +154,9 @@ pub(super) fn outcome(term: &Term, key: &TypeKey, report: Report) -> Outcome {
 }
 
 /// Commits outcomes and tells everybody what came of them.
-pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<Collected, Error> {
+pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Error> {
     if outcomes.is_empty() {
-        return Ok(Collected::default());
+        return Ok(());
     }
     let began = tokio::time::Instant::now();
     let run_times: Vec<u64> = outcomes.iter().filter_map(|outcome| outcome.report.run_ms).collect();
@@ -191,7 +192,7 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<Collec
     for (job, moved) in moved {
         term.poke(job, moved);
     }
-    Ok(collected)
+    Ok(())
 }
 
 fn count_ends(collected: &Collected) {

@@ -93,9 +93,10 @@ impl InFlight {
     }
 
     /// The task and attempt of an entry.
-    pub(super) fn at(&self, key: &Arc<TypeKey>, lane: Lane, entry: EntryId) -> Option<(Uuid, u32)> {
+    pub(super) fn at(&self, key: &TypeKey, lane: Lane, entry: EntryId) -> Option<(Uuid, u32)> {
+        let place = (Arc::new(key.clone()), lane, entry);
         let table = self.table();
-        let task = *table.entries.get(&(key.clone(), lane, entry))?;
+        let task = *table.entries.get(&place)?;
         Some((task, table.tasks.get(&task)?.attempt))
     }
 

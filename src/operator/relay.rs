@@ -72,7 +72,7 @@ fn entry(task: &Dispatched) -> Entry {
     Entry { header, args: task.args.to_vec() }
 }
 
-pub(super) fn lane_of(number: u8) -> Lane {
+fn lane_of(number: u8) -> Lane {
     match number {
         0 => Lane::High,
         1 => Lane::Normal,

@@ -95,6 +95,14 @@ impl Term {
         }
     }
 
+    /// Tells the dispatcher and the publisher that a command was carried out on a job: its dispatch may have changed, and the outbox
+    /// may hold revokes and recalls.
+    pub(super) fn carried_out(&self, job_id: Uuid, change: &JobChange) {
+        self.announce(change);
+        self.wakes.outbox();
+        self.wakes.jobs([job_id]);
+    }
+
     /// Tells the dispatcher and the publisher what a transaction changed in a job.
     pub(super) fn announce(&self, change: &JobChange) {
         if change.job_id.is_nil() {

@@ -38,13 +38,6 @@ pub struct Backlog {
     pub pending: u64,
 }
 
-impl Backlog {
-    /// Entries that wait for a worker.
-    pub fn undelivered(self) -> u64 {
-        self.length.saturating_sub(self.pending)
-    }
-}
-
 /// An entry that a worker holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {

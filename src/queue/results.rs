@@ -86,15 +86,6 @@ impl ResultStream {
         }
     }
 
-    /// No longer reads the results of this type.
-    pub fn unfollow(&self, key: &TypeKey) {
-        let mut shards = self.shards.lock().unwrap_or_else(PoisonError::into_inner);
-        for shard in shards.iter() {
-            shard.types.send_if_modified(|types| types.remove(key));
-        }
-        shards.retain(|shard| !shard.types.borrow().is_empty());
-    }
-
     /// The next read's entries, of one or more types. An error is told once for each failed try; reading goes on by itself.
     pub async fn next(&mut self) -> Result<Vec<ResultBatch>, Error> {
         self.receiver.recv().await.expect("the stream holds a sender itself")

@@ -1,5 +1,6 @@
 //! Stage 3: the plan goes into the ledger, once.
 
+use super::layers::is_ours;
 use super::observe::{Observed, version};
 use super::resolve::{Refusal, Resolution};
 use crate::core::command::parse_level;
@@ -85,15 +86,11 @@ fn accepted_before(status: &crd::IgorJobStatus) -> bool {
 /// The pause levels that the object shows.
 pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
     let (spec, version) = (&object.spec, version(object));
-    let sighting = |layer: Option<&str>, source, paused| Sighting { layer: layer.map(str::to_owned), source, paused, version };
-    let mut levels = vec![sighting(None, Source::Spec, Some(spec.paused))];
-    match object.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
-        None => levels.push(sighting(None, Source::Annotation, None)),
-        Some(Some(paused)) => levels.push(sighting(None, Source::Annotation, Some(paused))),
-        // Neither true nor false: as if it had not been touched.
-        Some(None) => {}
-    }
-    levels.extend(spec.layers.iter().map(|layer| sighting(Some(&layer.name), Source::Spec, Some(layer.paused))));
+    let by_spec =
+        |layer: Option<&str>, paused| Sighting { layer: layer.map(str::to_owned), source: Source::Spec, paused: Some(paused), version };
+    let mut levels = vec![by_spec(None, spec.paused)];
+    levels.extend(by_annotation(object, None, version));
+    levels.extend(spec.layers.iter().map(|layer| by_spec(Some(&layer.name), layer.paused)));
     levels
 }
 
@@ -101,16 +98,17 @@ pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
 pub(super) fn levels_of_handles(term: &Term, observed: &Observed) -> Vec<Sighting> {
     let of_layer = |layer: &str| {
         let handle = term.handle(&observed.namespace, &format!("{}.{layer}", observed.name))?;
-        if !handle.owner_references().iter().any(|owner| owner.uid == observed.uid) {
-            return None;
-        }
-        let paused = match handle.annotations().get(crd::ANNOTATION_PAUSE).map(|value| parse_level(value)) {
-            None => None,
-            Some(Some(paused)) => Some(paused),
-            Some(None) => return None,
-        };
         let version = handle.resource_version()?.parse().ok()?;
-        Some(Sighting { layer: Some(layer.to_owned()), source: Source::Annotation, paused, version })
+        is_ours(observed, handle.as_ref()).then(|| by_annotation(handle.as_ref(), Some(layer), version))?
     };
     observed.object.spec.layers.iter().filter_map(|layer| of_layer(&layer.name)).collect()
+}
+
+/// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
+fn by_annotation(object: &impl ResourceExt, layer: Option<&str>, version: u64) -> Option<Sighting> {
+    let paused = match object.annotations().get(crd::ANNOTATION_PAUSE) {
+        None => None,
+        Some(value) => Some(parse_level(value)?),
+    };
+    Some(Sighting { layer: layer.map(str::to_owned), source: Source::Annotation, paused, version })
 }

@@ -54,7 +54,8 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     let seen = [levels(&observed.object), levels_of_handles(term, observed)].concat();
     let paused = term.context.store.observe(Some(term.epoch), job_id, &seen).await?;
     if !paused.moved.is_empty() {
-        after(term, job_id, &paused.change);
+        // The dispatcher first, people afterwards.
+        term.carried_out(job_id, &paused.change);
         for (layer, is_paused) in &paused.moved {
             let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
             let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
@@ -73,13 +74,6 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
         }
     }
     Ok(handled)
-}
-
-/// The dispatcher first, people afterwards.
-fn after(term: &Term, job_id: Uuid, change: &crate::store::JobChange) {
-    term.announce(change);
-    term.wakes.outbox();
-    term.wakes.jobs([job_id]);
 }
 
 fn warn_of_odd_level(term: &Term, observed: &Observed) {
@@ -105,7 +99,7 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
         reason: Some("DeadlineExceeded".to_owned()),
     };
     let done = term.context.store.kill_job(Some(term.epoch), &command).await?;
-    after(term, job_id, &done.change);
+    term.carried_out(job_id, &done.change);
     let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
     tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note);
     Ok(())
@@ -152,12 +146,12 @@ async fn one_shot(
         return Ok(if remove.is_some() { Shot::Handled(Acknowledged { verb, token, remove }) } else { Shot::Nothing });
     }
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
-    after(term, job_id, &done.change);
+    term.carried_out(job_id, &done.change);
     let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
     tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
         .increment(1);
-    after(term, job_id, &done.change);
+    term.carried_out(job_id, &done.change);
     Ok(Shot::Handled(Acknowledged { verb, token, remove }))
 }
 

@@ -81,7 +81,8 @@ fn name(observed: &Observed, layer: &str) -> String {
     format!("{}.{layer}", observed.name)
 }
 
-fn is_ours(observed: &Observed, handle: &IgorLayer) -> bool {
+/// A child belongs to a job by the uid of its owner only.
+pub(super) fn is_ours(observed: &Observed, handle: &impl ResourceExt) -> bool {
     handle.owner_references().iter().any(|owner| owner.uid == observed.uid)
 }
 

@@ -64,9 +64,7 @@ async fn end_if_gone(term: &Term, job: &LiveJob) -> Result<(), Error> {
     }
     let done = term.context.store.delete_job(Some(term.epoch), job.job_id, "igor-operator").await?;
     tracing::info!(job = %job.name, namespace = %job.namespace, tasks = done.changed, "its object is gone: stopped");
-    term.announce(&done.change);
-    term.wakes.outbox();
-    term.wakes.jobs([job.job_id]);
+    term.carried_out(job.job_id, &done.change);
     term.forget(job.job_id);
     term.context.forget(&job.uid);
     Ok(())

@@ -63,7 +63,6 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
     let newest = term.context.queue.last_result(key).await?;
     let workers: HashMap<String, WorkerInfo> =
         term.context.queue.workers(key).await?.into_iter().map(|worker| (worker.id.clone(), worker)).collect();
-    let shared = Arc::new(key.clone());
     let mut lost = Vec::new();
     for (lane, pending) in idle {
         let place = (key.clone(), lane, pending.id);
@@ -74,7 +73,7 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
         if drained
             && pending.idle_ms >= enough_ms
             && (!has_card || pending.idle_ms > 3 * lease_ms)
-            && let Some((task, attempt)) = term.in_flight.at(&shared, lane, pending.id)
+            && let Some((task, attempt)) = term.in_flight.at(key, lane, pending.id)
         {
             lost.push((task, attempt, EntryRef { lane, id: pending.id }, pending.consumer));
         }
