@@ -5,6 +5,8 @@
 
 pub mod core;
 #[cfg(feature = "worker")]
+mod proof;
+#[cfg(feature = "worker")]
 pub mod queue;
 #[cfg(feature = "worker")]
 pub mod worker;

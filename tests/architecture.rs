@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("core", &[]),
     ("crd", &["core"]),
-    ("store", &["core"]),
-    ("queue", &["core"]),
-    ("worker", &["core", "queue"]),
-    ("operator", &["config", "core", "crd", "queue", "store", "telemetry"]),
+    ("store", &["core", "proof"]),
+    ("queue", &["core", "proof"]),
+    ("worker", &["core", "proof", "queue"]),
+    ("operator", &["config", "core", "crd", "proof", "queue", "store", "telemetry"]),
+    ("proof", &[]),
     ("config", &[]),
     ("telemetry", &[]),
 ];

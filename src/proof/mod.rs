@@ -1,0 +1,9 @@
+//! Switches that the suites which prove Igor turn: a process that dies at a chosen effect, a safeguard that is left out.
+//!
+//! Without the feature `proof` everything here is a constant: a released binary holds no such switch.
+
+mod crash;
+mod sabotage;
+
+pub(crate) use self::crash::{after, before};
+pub(crate) use self::sabotage::{Safeguard, is_left_out};
