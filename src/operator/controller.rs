@@ -13,10 +13,11 @@ use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc, watch};
 
+use super::clients::Again;
 use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
 use super::term::Term;
-use super::{Error, Handle, Job};
+use super::{Error, Handle, Job, clients};
 
 /// Reconciles at the same time, over all jobs.
 const CONCURRENCY: u16 = 16;
@@ -59,12 +60,12 @@ pub(super) fn build(
     pokes: Pokes,
     deleted: mpsc::UnboundedSender<Gone>,
 ) -> (Watched, impl Future<Output = ()> + use<>) {
-    let client = term.context.client.clone();
+    let client = term.context.watch_client.clone();
     let api: Api<Job> =
         namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
     let (fill, filled) = watch::channel(false);
-    let events = watcher(api, watcher::Config::default()).default_backoff().modify(strip).inspect_ok(move |event| {
+    let events = watcher(api, clients::watching()).backoff(Again::default()).modify(strip).inspect_ok(move |event| {
         if let watcher::Event::Delete(object) = event
             && let Some(uid) = object.uid()
         {
@@ -110,11 +111,11 @@ pub(super) fn build(
 
 /// The layers' handles: a change of their annotations is a command on their job.
 fn handles(term: &Term, namespace: Option<&str>) -> impl Stream<Item = Result<Handle, watcher::Error>> + Send + use<> {
-    let client = term.context.client.clone();
+    let client = term.context.watch_client.clone();
     let api: Api<Handle> = namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
     term.add_handles(cache);
-    let events = watcher(api, watcher::Config::default()).default_backoff().modify(|handle| {
+    let events = watcher(api, clients::watching()).backoff(Again::default()).modify(|handle| {
         handle.metadata.managed_fields = None;
     });
     events.reflect(writer).applied_objects().predicate_filter(predicates::annotations, Default::default())
@@ -159,5 +160,5 @@ fn on_error(object: Arc<Job>, error: &Error, term: Arc<Term>) -> Action {
     });
     let namespace = object.namespace().unwrap_or_default();
     tracing::warn!(job = %object.name_any(), %namespace, failures, error = error as &dyn std::error::Error, "reconcile failed");
-    Action::requeue(Backoff::after(failures))
+    Action::requeue(Backoff::after(failures, error))
 }

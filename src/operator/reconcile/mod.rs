@@ -59,9 +59,13 @@ impl Backoff {
     /// Failures in a row after which the status says so.
     const STALLED: u32 = 3;
 
-    /// 1 s doubling to 5 min, 50-100 % of it.
-    pub(super) fn after(failures: u32) -> Duration {
-        let backoff = crate::core::retry::Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(300) };
-        backoff.delay(failures, rand::random())
+    /// What a store that is away holds up is tried again so soon: its status is to be right ten seconds after the store is back.
+    const AWAY: Duration = Duration::from_secs(8);
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    /// 1 s doubling to 5 min, or less far when only a store is away; 50-100 % of it.
+    pub(super) fn after(failures: u32, error: &Error) -> Duration {
+        let max = if error.is_transient() { Self::AWAY } else { Self::LONGEST };
+        crate::core::retry::Backoff { initial: Duration::from_secs(1), max }.delay(failures, rand::random())
     }
 }
