@@ -4,6 +4,7 @@
 //! turns wishes into plans and facts into status; the dispatcher hands tasks out; the collector brings results in; the sweeper looks
 //! for what nobody reports. Each loop is supervised: it fails, backs off and begins again without the others.
 
+mod archive;
 mod clients;
 mod collector;
 mod context;
@@ -33,6 +34,7 @@ use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
+pub use self::archive::objects_made_on;
 use self::clients::Clients;
 use self::context::Context;
 pub use self::error::Error;

@@ -7,6 +7,7 @@ mod accept;
 mod audit;
 mod collect;
 mod command;
+mod days;
 mod dispatch;
 mod fence;
 mod outbox;
