@@ -44,7 +44,10 @@ pub enum Error {
         source: Box<kube_lease_manager::LeaseManagerError>,
     },
     /// The stores are another install's.
-    #[error("Redis belongs to install {owner}, not to {ours}; --adopt takes it over")]
+    #[error(
+        "Redis is stamped by install {owner}, but this ledger is install {ours}: \
+         check REDIS_URL, the prefix and DATABASE_URL, or start once with --adopt to make it this ledger's"
+    )]
     OtherInstall {
         /// Whose it is.
         owner: String,
