@@ -144,11 +144,13 @@ impl Error {
     }
 }
 
-/// Serialisation, deadlock, lock and statement timeouts, shutdown, out of resources, connection, a standby: all pass.
+/// All of these pass, also at a commit, where it stays unknown what was done: serialisation, deadlock, lock and statement timeouts, a
+/// standby, an idle transaction that was cut off; by class shutdown, resources, connection, the disk; and a database that takes no
+/// connections for now, or not with this password.
 fn class_of(error: &sqlx::Error) -> Class {
     let passing = |code: &str| {
-        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03")
-            || ["57P0", "53", "08"].iter().any(|class| code.starts_with(class))
+        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03" | "3D000" | "55000")
+            || ["57P0", "53", "08", "58", "28"].iter().any(|class| code.starts_with(class))
     };
     match error {
         sqlx::Error::Database(error) if error.code().is_some_and(|code| passing(&code)) => Class::Transient,

@@ -5,6 +5,7 @@ mod support;
 
 mod accept;
 mod audit;
+mod classes;
 mod collect;
 mod command;
 mod days;
