@@ -133,14 +133,20 @@ fn strip(object: &mut Job) {
 
 /// A panic over one object is an error of that object.
 async fn contained(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
-    match AssertUnwindSafe(reconcile::reconcile(object.clone(), term.clone())).catch_unwind().await {
-        Ok(done) => done,
-        Err(_) => {
-            tracing::error!(job = %object.name_any(), "reconcile panicked");
-            metrics::counter!("igor_panics_total").increment(1);
-            Ok(Action::requeue(Duration::from_secs(300)))
-        }
+    let done = catch(reconcile::reconcile(object.clone(), term.clone())).await;
+    if let Err(error @ Error::ReconcilePanicked(_)) = &done {
+        metrics::counter!("igor_panics_total").increment(1);
+        reconcile::failed(&object, &term, error).await;
     }
+    done
+}
+
+/// Turns a panic of `work` into an error.
+async fn catch<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::ReconcilePanicked(said.unwrap_or_else(|| "something that is no text".to_owned())))
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
@@ -161,4 +167,27 @@ fn on_error(object: Arc<Job>, error: &Error, term: Arc<Term>) -> Action {
     let namespace = object.namespace().unwrap_or_default();
     tracing::warn!(job = %object.name_any(), %namespace, failures, error = error as &dyn std::error::Error, "reconcile failed");
     Action::requeue(Backoff::after(failures, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_that_is_tried_again_ever_more_rarely() {
+        async fn broken(text: Option<String>) -> Result<Action, Error> {
+            match text {
+                None => panic!("no text"),
+                Some(text) => panic!("{text}"),
+            }
+        }
+        for (work, said) in [(broken(None), "no text"), (broken(Some("row 7".to_owned())), "row 7")] {
+            let error = catch(work).await.expect_err("it panicked");
+            assert_eq!(error.to_string(), format!("the reconcile panicked: {said}"));
+            assert_eq!(error.stalled_reason(), "ReconcileError");
+            let wait = |failures| Backoff::after(failures, &error);
+            assert!(wait(1) <= Duration::from_secs(1) && wait(12) >= Duration::from_secs(150), "{:?}", wait(12));
+        }
+        assert_eq!(catch(std::future::ready(Ok(7))).await.ok(), Some(7));
+    }
 }

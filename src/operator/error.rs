@@ -73,6 +73,9 @@ pub enum Error {
     /// The cache ended before it was filled.
     #[error("the cache of jobs is gone")]
     CacheGone,
+    /// The reconcile of one object panicked.
+    #[error("the reconcile panicked: {0}")]
+    ReconcilePanicked(String),
     /// A task of this process panicked.
     #[error("a part of the operator panicked")]
     Panicked {

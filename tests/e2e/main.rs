@@ -9,4 +9,5 @@ mod lifecycle;
 mod plans;
 mod restore;
 mod steering;
+mod unreadable;
 mod world;
