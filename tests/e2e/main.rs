@@ -5,6 +5,8 @@ mod support;
 
 mod failing;
 mod faults;
+mod gone;
+mod leading;
 mod lifecycle;
 mod plans;
 mod restore;

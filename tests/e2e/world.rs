@@ -164,6 +164,11 @@ impl World {
         serde_json::to_value(self.jobs().get(name).await.expect("the job")).expect("json")
     }
 
+    /// Its namespace, which is also the name of its leader's lease.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.cluster.namespace
+    }
+
     /// Waits until the job's phase is one of `phases`, and returns the job.
     pub(crate) async fn until_phase(&self, name: &str, phases: &[&str]) -> Value {
         self.until(name, &format!("{name} is one of {phases:?}"), |job| {
