@@ -3,6 +3,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
 mod failing;
 mod faults;
 mod gone;
