@@ -4,6 +4,7 @@
 mod support;
 
 mod alone;
+mod beside;
 mod failing;
 mod faults;
 mod gone;
