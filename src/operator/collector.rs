@@ -77,10 +77,14 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
             metrics::counter!("igor_unreadable_results_total").increment(1);
         }
         let reports = batch.reports.unwrap_or_default().into_iter().map(|report| known(term, &batch.key, report)).collect();
-        of_types.entry(batch.key).or_default().add(batch.id, reports);
+        of_types.entry(batch.key).or_default().add(term, batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
     commit(term, outcomes).await?;
+    term.fine("collector");
+    for (key, of_type) in &of_types {
+        stop_strangers(term, key, &of_type.strangers).await?;
+    }
     let settled: Vec<Settled> = of_types
         .into_iter()
         .map(|(key, of_type)| {
@@ -112,6 +116,8 @@ struct OfType {
     attempts: Vec<(Uuid, u32)>,
     entries: Vec<EntryRef>,
     results: Vec<EntryId>,
+    /// Attempts that are said to run and are not known to be out.
+    strangers: BTreeSet<(Uuid, u32)>,
 }
 
 /// A report with its task: where the worker could not read the header, the entry tells whose it was.
@@ -126,7 +132,7 @@ fn known(term: &Term, key: &TypeKey, (entry, report): (EntryRef, Report)) -> (En
 }
 
 impl OfType {
-    fn add(&mut self, result: EntryId, reports: Vec<(EntryRef, Report)>) {
+    fn add(&mut self, term: &Term, result: EntryId, reports: Vec<(EntryRef, Report)>) {
         self.results.push(result);
         for (entry, report) in reports {
             if report.task.is_nil() {
@@ -137,6 +143,8 @@ impl OfType {
             if report.said != Said::Running {
                 self.entries.push(entry);
                 self.attempts.push((report.task, report.attempt));
+            } else if !term.in_flight.announced(report.task, report.attempt) {
+                self.strangers.insert((report.task, report.attempt));
             }
             self.reports.push(report);
         }
@@ -145,6 +153,19 @@ impl OfType {
     fn outcomes(&mut self, term: &Term, key: &TypeKey) -> Vec<Outcome> {
         fold(std::mem::take(&mut self.reports)).into_iter().map(|report| outcome(term, key, report)).collect()
     }
+}
+
+/// Tells workers again to stop what they announce although it has ended: of what Redis lost no entry can be deleted, and a kill
+/// that is only published may be missed.
+async fn stop_strangers(term: &Term, key: &TypeKey, strangers: &BTreeSet<(Uuid, u32)>) -> Result<(), Error> {
+    if strangers.is_empty() {
+        return Ok(());
+    }
+    let tasks: Vec<Uuid> = strangers.iter().map(|(task, _)| *task).collect();
+    let known = term.context.store.outstanding_among(&tasks).await?;
+    let alive: BTreeSet<(Uuid, u32)> = known.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
+    let dead: Vec<(Uuid, u32)> = strangers.difference(&alive).copied().collect();
+    Ok(term.context.queue.publish_kill(key, &dead).await?)
 }
 
 /// What the ledger is told of a report from the stream of that type.

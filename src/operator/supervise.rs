@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
+use super::term::Term;
 
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -14,13 +14,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A loop that ran so long starts with the first pause again.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Runs `work` until `stop`, again after every failure and panic. A lost fence ends the whole term: `stop` is cancelled.
-pub(super) async fn supervise<Work, Run>(name: &'static str, stop: CancellationToken, mut work: Work)
+/// Runs `work` until the term is over, again after every failure and panic. A lost fence ends the whole term.
+pub(super) async fn supervise<Work, Run>(name: &'static str, term: &Term, mut work: Work)
 where
     Work: FnMut() -> Run,
     Run: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    let mut pause = FIRST_PAUSE;
+    let (mut pause, stop) = (FIRST_PAUSE, &term.stop);
     while !stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         // Dropping this drops the work too: nothing runs on when the term is given up.
@@ -31,7 +31,10 @@ where
                 stop.cancel();
                 return;
             }
-            Ok(Err(error)) => tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again"),
+            Ok(Err(error)) => {
+                tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again");
+                term.failed(name, &error);
+            }
             Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
         }
         metrics::counter!("igor_loop_failures_total", "loop" => name).increment(1);

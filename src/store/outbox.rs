@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::dispatch::{args_of, read_args};
 use super::error::Error;
-use super::facts::{Attempt, Change, Dispatched, OutboxRow, Scope};
+use super::facts::{Attempt, Change, Dispatched, Epoch, OutboxRow, Scope};
 use super::rows::{count, lane, read_status};
 use super::time::{Days, Time};
 use crate::core::status::Status;
@@ -35,11 +35,14 @@ impl Store {
         .await
     }
 
-    /// Forgets rows that are done in Redis.
-    pub async fn outbox_delete(&self, seqs: &[i64]) -> Result<(), Error> {
+    /// Forgets rows that are done in Redis, unless a later leader does them again.
+    pub async fn outbox_delete(&self, epoch: Epoch, seqs: &[i64]) -> Result<(), Error> {
         let act = "empty the outbox";
         within(act, async {
-            sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1)", seqs).execute(&self.writer).await.act(act)?;
+            sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1) AND (SELECT number FROM igor.epoch) = $2", seqs, epoch.0)
+                .execute(&self.writer)
+                .await
+                .act(act)?;
             Ok(())
         })
         .await

@@ -7,5 +7,6 @@ mod failing;
 mod faults;
 mod lifecycle;
 mod plans;
+mod redis_lost;
 mod steering;
 mod world;
