@@ -47,3 +47,29 @@ where
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_panics_or_fails_is_run_again_until_it_ends() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let stop = CancellationToken::new();
+        supervise("test", stop.clone(), || {
+            let runs = runs.clone();
+            async move {
+                match runs.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("once"),
+                    1 => Err(Error::CacheGone),
+                    _ => Ok(()),
+                }
+            }
+        })
+        .await;
+        assert_eq!((runs.load(Ordering::Relaxed), stop.is_cancelled()), (3, false));
+    }
+}

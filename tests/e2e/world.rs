@@ -92,6 +92,14 @@ impl World {
         (command, format!("{subcommand}-{number}"))
     }
 
+    /// Runs `igor` with the rights of a person. Returns what it printed, or what it said in refusing.
+    pub(crate) fn by_hand(&self, args: &[&str]) -> Result<String, String> {
+        let (mut command, _) = self.igor(args[0]);
+        let output = command.env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG")).args(&args[1..]).output().expect("igor runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
+    }
+
     /// Starts an operator, as the role it ships with.
     pub(crate) fn operator(&self) -> Process {
         self.operator_named(&unique("operator"))
@@ -99,13 +107,18 @@ impl World {
 
     /// Starts an operator under a name in the lease; with the name of one that died it takes over at once.
     pub(crate) fn operator_named(&self, identity: &str) -> Process {
+        self.operator_adapted(identity, |command| command)
+    }
+
+    /// The same, with other flags or another environment.
+    pub(crate) fn operator_adapted(&self, identity: &str, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Process {
         let (mut command, name) = self.igor("operator");
         command.args(["--identity", identity]);
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
             .args(["--watch-namespace", &self.cluster.namespace, "--lease-name", &self.cluster.namespace, "--metrics-addr", "127.0.0.1:0"])
             .args(["--task-lease-seconds", &self.task_lease.to_string()]);
-        Process::start(&self.folder, &name, &mut command)
+        Process::start(&self.folder, &name, adapt(&mut command))
     }
 
     /// Starts a worker of the built-in types with 8 slots.
@@ -180,6 +193,11 @@ impl World {
     /// The job as the API server has it now.
     pub(crate) async fn job(&self, name: &str) -> Value {
         serde_json::to_value(self.jobs().get(name).await.expect("the job")).expect("json")
+    }
+
+    /// Its namespace, which is also the name of its leader's lease.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.cluster.namespace
     }
 
     /// Waits until the job's phase is one of `phases`, and returns the job.

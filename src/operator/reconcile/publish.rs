@@ -84,7 +84,7 @@ fn status(
 }
 
 /// The job with all that it waits for: the ledger's standstills, and what the queue knows of workers.
-fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
+pub(super) fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
     let mut standstills = snapshot.standstills.clone();
     for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
         for kind in &of_layer.kinds {
