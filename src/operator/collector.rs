@@ -13,6 +13,7 @@ use super::pokes::Moved;
 use super::term::Term;
 use crate::core::fold::{Report, Said, fold};
 use crate::core::status::Status;
+use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{self, EntryId, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
 use crate::store::{Collected, Outcome};
 
@@ -80,16 +81,17 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
         of_types.entry(batch.key).or_default().add(batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
+    let attempts: Vec<(Uuid, u32)> = of_types.values_mut().flat_map(|of_type| std::mem::take(&mut of_type.attempts)).collect();
+    let settled: Vec<Settled> =
+        of_types.into_iter().map(|(key, of_type)| Settled { key, entries: of_type.entries, results: of_type.results }).collect();
+    if is_left_out(Safeguard::AckAfterCommit) {
+        term.context.queue.settle(&settled, term.owner).await?;
+    }
+    linger("collect").await;
     commit(term, outcomes).await?;
-    let settled: Vec<Settled> = of_types
-        .into_iter()
-        .map(|(key, of_type)| {
-            for (task, attempt) in of_type.attempts {
-                term.in_flight.remove(task, attempt);
-            }
-            Settled { key, entries: of_type.entries, results: of_type.results }
-        })
-        .collect();
+    for (task, attempt) in attempts {
+        term.in_flight.remove(task, attempt);
+    }
     if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
         if matches!(error, queue::Error::NoMeta(_)) {
             term.wakes.doubt();
@@ -143,13 +145,18 @@ impl OfType {
     }
 
     fn outcomes(&mut self, term: &Term, key: &TypeKey) -> Vec<Outcome> {
-        fold(std::mem::take(&mut self.reports)).into_iter().map(|report| outcome(term, key, report)).collect()
+        let reports = std::mem::take(&mut self.reports);
+        let reports = if is_left_out(Safeguard::Fold) { reports } else { fold(reports) };
+        reports.into_iter().map(|report| outcome(term, key, report)).collect()
     }
 }
 
 /// What the ledger is told of a report from the stream of that type.
 pub(super) fn outcome(term: &Term, key: &TypeKey, report: Report) -> Outcome {
-    let job_id = term.in_flight.get(report.task).map(|flight| flight.job);
+    let flight = term.in_flight.get(report.task);
+    let unfenced = flight.as_ref().filter(|_| is_left_out(Safeguard::AttemptFence));
+    let report = Report { attempt: unfenced.map_or(report.attempt, |flight| flight.attempt), ..report };
+    let job_id = flight.map(|flight| flight.job);
     Outcome { report, queue: key.queue.clone(), kind: key.kind.clone(), job_id, jitter: rand::random() }
 }
 

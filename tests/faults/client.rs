@@ -49,9 +49,11 @@ impl World {
         self.acknowledged("pause", job, shown && self.relayed(limit).await).await
     }
 
-    /// Lets a paused job go on.
-    pub(crate) async fn unpause(&self, job: &str) -> bool {
-        self.annotate(job, json!({"igor/pause": null}), "unpause").await
+    /// Lets a paused job go on, and waits until the ledger says so.
+    pub(crate) async fn unpause(&self, job: &str, limit: Duration) -> bool {
+        let asked = self.annotate(job, json!({"igor/pause": null}), "unpause").await;
+        let goes_on = asked && self.wait_for(job, limit, |object| condition(object, "Paused") == "False").await.is_some();
+        self.acknowledged("unpause", job, goes_on).await
     }
 
     /// Kills a job and waits for the acknowledgement.

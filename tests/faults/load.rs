@@ -13,7 +13,7 @@ use crate::world::World;
 const PATIENCE: Duration = Duration::from_secs(40);
 
 /// Most jobs that are not over at once.
-const AT_ONCE: i64 = 4;
+const AT_ONCE: i64 = 3;
 
 pub(crate) struct Load {
     stop: CancellationToken,
@@ -66,9 +66,7 @@ async fn steer(world: Arc<World>, job: String, how: usize) {
             world.pause(&job, PATIENCE).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
             // Without an answer it may be paused or not: it must not stay so.
-            while !world.unpause(&job).await {
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
+            while !world.unpause(&job, PATIENCE).await {}
         }
         1 => {
             world.kill_job(&job, PATIENCE).await;

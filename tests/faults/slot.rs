@@ -102,6 +102,15 @@ impl Operator {
         self.process.as_mut().expect("a process")
     }
 
+    /// Waits until what it printed holds `words`.
+    pub(crate) async fn until_printed(&self, words: &str) {
+        let probe = || async {
+            let log = self.process.as_ref().expect("a process").printed();
+            if log.contains(words) { Ok(()) } else { Err("not yet") }
+        };
+        crate::support::until(words, Duration::from_secs(60), probe).await;
+    }
+
     /// Its name in the lease.
     pub(crate) fn identity(&self) -> String {
         format!("{}-{}", self.world.cluster.namespace, self.name)

@@ -51,7 +51,7 @@ pub(crate) fn tally<Result>(add: impl FnOnce(&mut Tally) -> Result) -> Result {
 }
 
 /// Worlds at a time; each is half a dozen processes that mostly wait.
-const ABREAST: usize = 4;
+const ABREAST: usize = 3;
 
 /// Runs every scenario whose name holds `filter`.
 pub(crate) async fn run(filter: Option<&str>) -> ExitCode {

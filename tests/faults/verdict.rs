@@ -17,6 +17,11 @@ impl World {
     /// Everything must hold.
     pub(crate) async fn finish(&self) {
         let rested = self.come_to_rest(REST).await;
+        self.conclude(rested);
+    }
+
+    /// Everything must hold, as far as the dumps show that were taken.
+    pub(crate) fn conclude(&self, rested: bool) {
         let report = self.judge();
         assert!(report.violations.is_empty(), "{}: {:#?}", self.name, &report.violations[..report.violations.len().min(10)]);
         assert!(rested, "{}: not at rest after {REST:?}", self.name);

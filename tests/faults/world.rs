@@ -122,11 +122,41 @@ impl World {
         .await
     }
 
-    /// Waits until the ledger dispatches a task again; how long that was.
+    /// The lines of all workers' histories that say `what`.
+    pub(crate) fn said(&self, what: &str) -> Vec<Value> {
+        let files = std::fs::read_dir(self.folder.join("history")).expect("the history").flatten();
+        let workers = files.filter(|file| file.file_name().to_string_lossy().starts_with("worker"));
+        let text: String = workers.filter_map(|file| std::fs::read_to_string(file.path()).ok()).collect();
+        text.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok()).filter(|line| line["what"] == what).collect()
+    }
+
+    /// Waits until workers have said `what` so often.
+    pub(crate) async fn until_said(&self, what: &str, times: usize) {
+        let probe = || async {
+            let said = self.said(what).len();
+            if said >= times { Ok(()) } else { Err(said) }
+        };
+        crate::support::until(&format!("{times} times {what}"), Duration::from_secs(60), probe).await;
+    }
+
+    /// The ledger's epoch: how many terms of leadership there were.
+    pub(crate) async fn epoch(&self) -> i64 {
+        self.ledger.count("SELECT number FROM igor.epoch").await.expect("the epoch")
+    }
+
+    /// Waits until a leader of a term behind `epoch` dispatches a task; how long that was.
+    pub(crate) async fn until_led(&self, epoch: i64, since: Instant, limit: Duration) -> Duration {
+        self.until_count("SELECT number FROM igor.epoch", limit, |number| number > epoch).await;
+        let dispatched = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'QUEUED' AND at > (SELECT e.since FROM igor.epoch e)";
+        self.until_count(dispatched, limit, |count| count > 0).await;
+        since.elapsed()
+    }
+
+    /// Waits until a task is dispatched after now; how long that was since then.
     pub(crate) async fn until_dispatch(&self, since: Instant, limit: Duration) -> Duration {
-        const DISPATCHED: &str = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'QUEUED'";
-        let before = crate::support::until("the ledger answers", limit, || self.ledger.count(DISPATCHED)).await;
-        self.until_count(DISPATCHED, limit, |count| count > before).await;
+        let dispatched = "SELECT count(*) FROM igor.transitions WHERE \"to\" = 'QUEUED'";
+        let before = crate::support::until("the ledger answers", limit, || self.ledger.count(dispatched)).await;
+        self.until_count(dispatched, limit, |count| count > before).await;
         since.elapsed()
     }
 

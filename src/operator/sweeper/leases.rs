@@ -13,6 +13,7 @@ use super::{followed, isolate};
 use crate::core::fold::{Report, Said};
 use crate::operator::term::Term;
 use crate::operator::{Error, collector, dispatcher, relay};
+use crate::proof::{Safeguard, is_left_out};
 use crate::queue::{EntryId, EntryRef, Lane, Settled, TypeKey, WorkerInfo};
 
 /// An entry that was idle too long in the last sweep, and the newest result at that moment.
@@ -68,7 +69,7 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
         let place = (key.clone(), lane, pending.id);
         let seen_before = before.get(&place).copied();
         next.insert(place, seen_before.unwrap_or(newest));
-        let drained = seen_before.is_some_and(|then| then.is_none_or(|last| term.types.is_committed(key, last)));
+        let drained = seen_before.is_some_and(|then| is_left_out(Safeguard::DrainBeforeSweep) || then.is_none_or(|last| term.types.is_committed(key, last)));
         let has_card = workers.get(&pending.consumer).is_some_and(|worker| worker.card.is_some());
         if drained
             && pending.idle_ms >= enough_ms

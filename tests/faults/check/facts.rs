@@ -43,7 +43,7 @@ impl Move {
 
     /// Whether an operator found the worker gone.
     pub(super) fn is_loss(&self) -> bool {
-        self.ends_attempt() && self.reason == "Lost"
+        self.ends_attempt() && matches!(self.reason.as_str(), "Lost" | "Poison")
     }
 }
 

@@ -69,6 +69,10 @@ fn order(facts: &Facts, job: &Value, layers: &[&Value], report: &mut Report) {
     };
     for layer in layers {
         let priority = number(&layer["priority"]);
+        let opened = own_moves(facts, layer).into_iter().find(|one| one["to"] == "RUNNING").map(|one| moment(&one["at"]));
+        if opened.is_some_and(|at| job["loaded_at"].is_null() || at < moment(&job["loaded_at"])) {
+            report.violation(2, "no layer opens before all of its job is loaded", format!("job {}", text(&job["name"])));
+        }
         for one in own_moves(facts, layer).iter().filter(|one| one["to"] == "RUNNING") {
             sooner(priority, moment(&one["at"]));
         }

@@ -2,6 +2,7 @@
 
 mod mixture;
 mod operators;
+mod sabotage;
 mod workers;
 
 use std::sync::Arc;
@@ -15,7 +16,7 @@ pub(crate) use self::mixture::mixture;
 
 /// The short form.
 pub(crate) fn all(seed: u64) -> Vec<Scenario> {
-    [operators::all(seed), workers::all(seed)].into_iter().flatten().collect()
+    [sabotage::all(), operators::all(seed), workers::all(seed)].into_iter().flatten().collect()
 }
 
 /// The usual cast: operators named a, b …, and two workers of eight slots.

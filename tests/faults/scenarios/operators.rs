@@ -27,9 +27,9 @@ async fn with_standby(seed: u64) {
     let world = cast.world.clone();
     let load = Load::start(&world, seed, 60);
     cast.until_completed(50).await;
-    let since = world.fault("operator kill -9", "operator-0");
+    let (epoch, since) = (world.epoch().await, world.fault("operator kill -9", "operator-0"));
     cast.operators[0].kill();
-    let took = world.until_dispatch(since, TAKEOVER * 2).await;
+    let took = world.until_led(epoch, since, TAKEOVER * 2).await;
     world.recovered("operator kill -9, standby", took, TAKEOVER);
     load.stop().await;
     world.finish().await;
@@ -41,11 +41,10 @@ async fn without_standby(seed: u64) {
     let load = Load::start(&world, seed + 1, 60);
     for round in 1..=6 {
         cast.until_completed(round * 40).await;
-        world.fault("operator kill -9", "operator-0");
+        let (epoch, since) = (world.epoch().await, world.fault("operator kill -9", "operator-0"));
         cast.operators[0].kill();
-        let since = std::time::Instant::now();
         cast.operators[0].start(&Switches::default());
-        let took = world.until_dispatch(since, STARTED).await;
+        let took = world.until_led(epoch, since, STARTED).await;
         world.recovered("operator kill -9, restart", took, RESTART);
     }
     load.stop().await;
@@ -57,9 +56,9 @@ async fn stopped(seed: u64) {
     let world = cast.world.clone();
     let load = Load::start(&world, seed + 2, 60);
     cast.until_completed(50).await;
-    let since = world.fault("operator stopped", "operator-0");
+    let (epoch, since) = (world.epoch().await, world.fault("operator stopped", "operator-0"));
     cast.operators[0].signal("STOP");
-    let took = world.until_dispatch(since, TAKEOVER * 2).await;
+    let took = world.until_led(epoch, since, TAKEOVER * 2).await;
     world.recovered("leader stopped, standby", took, TAKEOVER);
     world.healed("operator stopped", "operator-0");
     cast.operators[0].signal("CONT");
