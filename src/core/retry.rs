@@ -16,6 +16,8 @@ const UNREADABLE_TRIES: u32 = 6;
 
 /// The reason of a task that no worker could read.
 pub const REASON_UNREADABLE: &str = "Unreadable";
+/// The reason of a task that waits for another attempt because its worker died.
+pub const REASON_LOST: &str = "Lost";
 /// The reason of a task whose workers kept dying.
 pub const REASON_POISON: &str = "Poison";
 /// The reason of an attempt that was lost with its worker.

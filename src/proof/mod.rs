@@ -6,4 +6,5 @@ mod crash;
 mod sabotage;
 
 pub(crate) use self::crash::{after, before};
-pub(crate) use self::sabotage::{Safeguard, is_left_out};
+#[cfg(feature = "operator")]
+pub(crate) use self::sabotage::{Safeguard, is_left_out, linger};

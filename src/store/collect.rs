@@ -16,6 +16,7 @@ use super::time::Days;
 use crate::core::fold::{Report, Said};
 use crate::core::retry::{self, Backoff, Ended, REASON_LOST, REASON_POISON, REASON_UNREADABLE, REASON_UNSTORABLE, Standing};
 use crate::core::status::{RECALL, RESULT, Status};
+use crate::proof::linger;
 
 const ACT: &str = "collect results";
 
@@ -78,6 +79,7 @@ impl Store {
             .filter_map(|outcome| decide(outcome, known.get(owners.get(&outcome.report.task)?)?, standings.get(&outcome.report.task)))
             .collect();
         name_lost_workers(&mut transaction, &mut rows).await?;
+        linger("collect-decided").await;
         let (applied, counts) = apply_moves(&mut transaction, &rows, RESULT, ACT).await?;
         let touched: Vec<Uuid> = counts.iter().filter(|count| count.tasks.unfinished() == 0).map(|count| count.job_id).collect();
         jobs.retain(|job| touched.contains(&job.id));

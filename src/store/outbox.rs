@@ -12,6 +12,7 @@ use super::facts::{Attempt, Change, Dispatched, Epoch, OutboxRow, Scope};
 use super::rows::{count, lane, read_status};
 use super::time::{Days, Time};
 use crate::core::status::Status;
+use crate::proof::{Safeguard, is_left_out};
 
 const READ: &str = "read the outbox";
 
@@ -65,7 +66,7 @@ impl Raw {
         let attempt = self.attempt.map_or(0, count);
         let task = self.task_id.and_then(|id| tasks.get(&id));
         match (self.kind.as_str(), task, scope) {
-            ("E", Some((Status::Queued, task)), _) if task.attempt == attempt => {
+            ("E", Some((status, task)), _) if is_left_out(Safeguard::RelayJoin) || *status == Status::Queued && task.attempt == attempt => {
                 Change::Enqueue(Box::new(Dispatched { seq: self.seq, ..task.clone() }))
             }
             ("K", Some((_, task)), _) => Change::Revoke(Attempt {
