@@ -38,7 +38,7 @@ use self::health::Readiness;
 use self::supervise::supervise;
 use self::term::Term;
 use crate::crd::{IgorJob, IgorLayer};
-use crate::{config, queue, store, telemetry};
+use crate::{config, proof, queue, store, telemetry};
 
 /// An `IgorJob` as the cache has it: one that does not parse is an object too.
 type Job = DeserializeGuard<IgorJob>;
@@ -106,7 +106,7 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     let mut settings = kube::Config::infer().await.map_err(|source| Error::Kubeconfig { source: Box::new(source) })?;
     // The reconcile has a backoff of its own, and a status that nobody needs any more is not tried fifteen times.
     settings.default_retry = false;
-    let client = Client::try_from(settings).map_err(|source| Error::Kube { act: "make a client", source })?;
+    let client = Client::try_from(settings).map(proof::kube_client).map_err(|source| Error::Kube { act: "make a client", source })?;
     let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
     let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
     ledger.ensure_partitions().await?;

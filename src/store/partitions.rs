@@ -1,6 +1,6 @@
 //! Days: the partitions of the ledger, made ahead of time or when a row of another day comes.
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::error::Error;
 use super::time::Time;
 
@@ -11,10 +11,8 @@ impl Store {
         within(act, async {
             // One day a statement: the maker's lock is held for one day only.
             for ahead in -1..=7 {
-                sqlx::query!("SELECT igor.make_day((statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4)", ahead)
-                    .fetch_one(&self.writer)
-                    .await
-                    .act(act)?;
+                let day = sqlx::query!("SELECT igor.make_day((statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4)", ahead);
+                lasting(act, day.fetch_one(&self.writer)).await.act(act)?;
             }
             Ok(())
         })
@@ -38,10 +36,7 @@ impl Store {
             Some(known) => return Err(Error::HistoryArchived { day: known.day }),
             None => {}
         }
-        sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _)
-            .fetch_one(&self.writer)
-            .await
-            .act(act)?;
-        Ok(())
+        let day = sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _);
+        lasting(act, day.fetch_one(&self.writer)).await.map(drop).act(act)
     }
 }
