@@ -8,20 +8,51 @@ use super::{from_rig, unique};
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) pool: PgPool,
+    name: String,
 }
 
 /// Makes an empty database and migrates it.
 pub(crate) async fn database() -> Database {
-    let admin = from_rig("IGOR_TEST_DATABASE_URL");
-    let name = unique("igor").replace('-', "_");
-    let mut connection = PgConnection::connect(&admin).await.expect("the test rig's Postgres");
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    connection.execute(statement).await.expect("a new database");
+    let name = new_name();
+    administer(&format!("CREATE DATABASE {name}")).await;
+    igor::store::migrate(&address(&name)).await.expect("the migrations");
+    Database::open(name).await
+}
+
+impl Database {
+    async fn open(name: String) -> Self {
+        let url = address(&name);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the new database");
+        Self { url, pool, name }
+    }
+
+    /// Another one with the same contents, which takes a part of the time. Nobody may be connected to this one meanwhile or later.
+    pub(crate) async fn copy(&self) -> Self {
+        self.pool.close().await;
+        let name = new_name();
+        administer(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name)).await;
+        Self::open(name).await
+    }
+
+    /// Removes it, whoever is connected: for tests that make many.
+    pub(crate) async fn remove(&self) {
+        self.pool.close().await;
+        administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+fn new_name() -> String {
+    unique("igor").replace('-', "_")
+}
+
+fn address(database: &str) -> String {
+    with_database(&from_rig("IGOR_TEST_DATABASE_URL"), database)
+}
+
+async fn administer(statement: &str) {
+    let mut connection = PgConnection::connect(&from_rig("IGOR_TEST_DATABASE_URL")).await.expect("the test rig's Postgres");
+    connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     connection.close().await.ok();
-    let url = with_database(&admin, &name);
-    igor::store::migrate(&url).await.expect("the migrations");
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the new database");
-    Database { url, pool }
 }
 
 /// `url` with another database.
