@@ -1,8 +1,8 @@
 //! How a run ended, as text to compare: one line a fact. What may differ when a process dies is left out, everything else has to be
 //! the same to the letter.
 //!
-//! Left out of the ledger: times, ids, and which worker it was. After the death of a worker its tasks are run again, so their attempts,
-//! versions and losses rise; after that of an operator not even those may differ.
+//! Left out: times, ids, and the message that names a lost worker. After the death of a worker its tasks are run again, so their
+//! attempts, versions and losses rise; after that of an operator not even those may differ.
 
 use std::collections::BTreeSet;
 
@@ -27,9 +27,10 @@ const LAYERS: &str = "SELECT format('layer %s/%s: %s %s, run %s, version %s, pau
     FROM igor.layers l JOIN igor.jobs j ON j.id = l.job_id";
 
 const TASKS: &str = "SELECT format('tasks %s/%s/%s: %s times %s %s %s, %s failures, paused %s',
-        j.name, l.name, regexp_replace(t.name, '-[0-9]+$', ''), count(*), t.status, t.reason, t.message, t.failures, t.paused_at IS NOT NULL)
+        j.name, l.name, regexp_replace(t.name, '-[0-9]+$', ''), count(*), t.status, t.reason, CASE WHEN t.lost = 0 THEN t.message END, t.failures, t.paused_at IS NOT NULL)
     FROM igor.tasks t JOIN igor.layers l ON l.id = t.layer_id JOIN igor.jobs j ON j.id = t.job_id
-    GROUP BY j.name, l.name, regexp_replace(t.name, '-[0-9]+$', ''), t.status, t.reason, t.message, t.failures, t.paused_at IS NOT NULL";
+    GROUP BY j.name, l.name, regexp_replace(t.name, '-[0-9]+$', ''), t.status, t.reason,
+        CASE WHEN t.lost = 0 THEN t.message END, t.failures, t.paused_at IS NOT NULL";
 
 /// How lines begin that may differ when a worker has died.
 pub(crate) const ATTEMPTS: &str = "attempts ";
@@ -44,12 +45,12 @@ const COMMANDS: &str = "SELECT format('command %s on %s %s by %s: matched %s, ch
     FROM igor.commands c JOIN igor.jobs j ON j.id = c.job_id";
 
 /// Reads how it ended, and fails when the ledger contradicts itself.
-pub(crate) async fn ending(world: &World) -> Ending {
-    let broken = laws::broken(&world.database.pool).await;
+pub(crate) async fn ending(world: &World<'_>) -> Ending {
+    let broken = laws::broken(world.ledger()).await;
     assert!(broken.is_empty(), "the ledger contradicts itself: {broken:#?}");
     let mut ending = Ending::new();
     for sql in [JOBS, LAYERS, TASKS, TRIES, COMMANDS] {
-        let lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(&world.database.pool).await.expect("lines");
+        let lines: Vec<String> = sqlx::query_scalar(sql).fetch_all(world.ledger()).await.expect("lines");
         ending.extend(lines);
     }
     objects(world, &mut ending).await;
@@ -57,7 +58,7 @@ pub(crate) async fn ending(world: &World) -> Ending {
 }
 
 /// The jobs' objects; the layers' where they were made: a job that seems short to an operator has none.
-async fn objects(world: &World, ending: &mut Ending) {
+async fn objects(world: &World<'_>, ending: &mut Ending) {
     for job in world.objects("IgorJob").list(&ListParams::default()).await.expect("jobs") {
         let (name, status) = (job.name_any(), &job.data["status"]);
         ending.insert(format!("object {name}: annotations {:?}", job.annotations()));

@@ -2,23 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 
 use futures::FutureExt;
-use kube::Client;
 
 use crate::ending::{ATTEMPTS, Ending, ending};
 use crate::points::{Point, Who};
 use crate::scenario;
-use crate::support::stores::Database;
-use crate::world::World;
-
-/// What a run is started with.
-#[derive(Clone)]
-pub(crate) struct Ground {
-    pub(crate) client: Client,
-    pub(crate) template: Arc<Database>,
-}
+use crate::world::{Ground, World};
 
 /// What came of a run.
 pub(crate) struct Ended {
@@ -31,7 +21,7 @@ pub(crate) struct Ended {
 
 /// Runs to the end, which has to be as `expected`; in a failure what is wrong, with the effect at which the process died.
 pub(crate) async fn run(ground: &Ground, name: &str, cut: Option<Point>, expected: Option<&Ending>) -> Result<Ended, String> {
-    let world = World::new(ground.client.clone(), &ground.template, name, cut).await;
+    let world = World::new(ground, name, cut);
     let played = AssertUnwindSafe(play(&world, cut, expected)).catch_unwind().await;
     let effect = cut.and_then(|cut| effect_of(&world, cut));
     let ended = played.map(|ending| Ended {
@@ -43,7 +33,7 @@ pub(crate) async fn run(ground: &Ground, name: &str, cut: Option<Point>, expecte
     ended.map_err(|panic| format!("{}\ndied at {}", said(&*panic), effect.as_deref().unwrap_or("no effect")))
 }
 
-async fn play(world: &World, cut: Option<Point>, expected: Option<&Ending>) -> Ending {
+async fn play(world: &World<'_>, cut: Option<Point>, expected: Option<&Ending>) -> Ending {
     tokio::select! {
         never = world.revive() => never,
         () = scenario::play(world) => {}
@@ -62,7 +52,7 @@ async fn play(world: &World, cut: Option<Point>, expected: Option<&Ending>) -> E
     ending
 }
 
-fn effect_of(world: &World, cut: Point) -> Option<String> {
+fn effect_of(world: &World<'_>, cut: Point) -> Option<String> {
     let number = format!("{} ", cut.effect);
     world.effects(cut.who).into_iter().find(|line| line.starts_with(&number))
 }

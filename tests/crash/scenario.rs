@@ -46,7 +46,7 @@ layers:
 ";
 
 /// Does all of it, to the end.
-pub(crate) async fn play(world: &World) {
+pub(crate) async fn play(world: &World<'_>) {
     tokio::join!(film(world), doomed(world), gone(world));
     until("nothing is left to do", || async {
         let left = left(world).await;
@@ -56,7 +56,7 @@ pub(crate) async fn play(world: &World) {
 }
 
 /// A retry by itself, a pause and its end while tasks run and wait, a layer that is held, and a person who lets it go on.
-async fn film(world: &World) {
+async fn film(world: &World<'_>) {
     create(world, "film", FILM).await;
     // After the death of its worker a task runs alone: the other one waits behind it.
     until_true(world, "SELECT count(*) = 2 FROM igor.tasks WHERE (status = 'RUNNING' OR status = 'QUEUED' AND lost > 0) AND name LIKE 'shot%'").await;
@@ -77,7 +77,7 @@ async fn film(world: &World) {
     until_done(world, "film", "igor/retry").await;
 }
 
-async fn doomed(world: &World) {
+async fn doomed(world: &World<'_>) {
     create(world, "doomed", DOOMED).await;
     until_true(world, &is_under_way("doomed", 3)).await;
     annotate(world, "doomed", &json!({"igor/kill": "true"})).await;
@@ -85,7 +85,7 @@ async fn doomed(world: &World) {
     until_done(world, "doomed", "igor/kill").await;
 }
 
-async fn gone(world: &World) {
+async fn gone(world: &World<'_>) {
     create(world, "gone", GONE).await;
     until_true(world, &is_under_way("gone", 2)).await;
     world.objects("IgorJob").delete("gone", &DeleteParams::default()).await.expect("deleted");
@@ -101,17 +101,17 @@ fn is_under_way(job: &str, tasks: u32) -> String {
 }
 
 /// What is still to be done: of the ledger, then of Redis.
-async fn left(world: &World) -> Vec<String> {
+async fn left(world: &World<'_>) -> Vec<String> {
     let tables = "SELECT name FROM (SELECT 'live_jobs' AS name FROM igor.live_jobs UNION ALL SELECT 'outbox' FROM igor.outbox
         UNION ALL SELECT 'requeue' FROM igor.requeue UNION ALL SELECT 'layer_types' FROM igor.layer_types) AS rows";
-    let rows: Vec<String> = sqlx::query_scalar(tables).fetch_all(&world.database.pool).await.expect("rows");
+    let rows: Vec<String> = sqlx::query_scalar(tables).fetch_all(world.ledger()).await.expect("rows");
     let streams = world.streams().await;
     let streams = streams.into_iter().map(|(stream, length)| format!("{stream}: {length}"));
     rows.into_iter().chain(streams).chain(untrue_handles(world).await).collect()
 }
 
 /// Handles of layers that say other than the job's object does.
-async fn untrue_handles(world: &World) -> Vec<String> {
+async fn untrue_handles(world: &World<'_>) -> Vec<String> {
     let jobs = world.objects("IgorJob").list(&ListParams::default()).await.expect("jobs");
     let handles = world.objects("IgorLayer").list(&ListParams::default()).await.expect("handles");
     let phases = jobs.iter().flat_map(|job| {
@@ -123,24 +123,24 @@ async fn untrue_handles(world: &World) -> Vec<String> {
     handles.iter().filter(|handle| is_untrue(handle)).map(|handle| format!("handle {}", handle.name_any())).collect()
 }
 
-async fn create(world: &World, name: &str, spec: &str) {
+async fn create(world: &World<'_>, name: &str, spec: &str) {
     let spec: Value = serde_yaml::from_str(spec).expect("a spec");
     let object = json!({"apiVersion": "igor.dev/v1alpha1", "kind": "IgorJob", "metadata": {"name": name}, "spec": spec});
     let object = serde_json::from_value(object).expect("an object");
     world.objects("IgorJob").create(&PostParams::default(), &object).await.expect("a job");
 }
 
-async fn annotate(world: &World, job: &str, annotations: &Value) {
+async fn annotate(world: &World<'_>, job: &str, annotations: &Value) {
     let patch = json!({"metadata": {"annotations": annotations}});
     world.objects("IgorJob").patch(job, &PatchParams::default(), &Patch::Merge(&patch)).await.expect("annotated");
 }
 
-async fn status(world: &World, job: &str) -> Value {
+async fn status(world: &World<'_>, job: &str) -> Value {
     let object = world.objects("IgorJob").get(job).await.expect("the job");
     serde_json::to_value(object).expect("json")
 }
 
-async fn until_phase(world: &World, job: &str, phase: &str) {
+async fn until_phase(world: &World<'_>, job: &str, phase: &str) {
     until(&format!("{job} is {phase}"), || async {
         let object = status(world, job).await;
         if object["status"]["phase"] == phase { Ok(()) } else { Err(object["status"].clone()) }
@@ -149,7 +149,7 @@ async fn until_phase(world: &World, job: &str, phase: &str) {
 }
 
 /// Waits until a command was acknowledged and its annotation is gone.
-async fn until_done(world: &World, job: &str, annotation: &str) {
+async fn until_done(world: &World<'_>, job: &str, annotation: &str) {
     until(&format!("{annotation} of {job} is gone"), || async {
         let object = status(world, job).await;
         if object["metadata"]["annotations"].get(annotation).is_none() { Ok(()) } else { Err(object["metadata"].clone()) }
@@ -157,9 +157,9 @@ async fn until_done(world: &World, job: &str, annotation: &str) {
     .await;
 }
 
-async fn until_true(world: &World, sql: &str) {
+async fn until_true(world: &World<'_>, sql: &str) {
     until(sql, || async {
-        let is_so: Option<bool> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(&world.database.pool).await.expect("an answer");
+        let is_so: Option<bool> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(world.ledger()).await.expect("an answer");
         if is_so == Some(true) { Ok(()) } else { Err(is_so) }
     })
     .await;

@@ -4,15 +4,17 @@
 //! `AT_ONCE` runs (4) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
 //! last one of the uncut run; one that a run does not reach proves nothing and is not counted as covered.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use futures::StreamExt;
 
+use crate::ending::Ending;
 use crate::points::{Point, Side, Who};
-use crate::run::{Ended, Ground, run};
-use crate::support::{cluster, stores};
+use crate::run::{Ended, run};
+use crate::support::cluster;
+use crate::world::Ground;
 
 /// What came of a point.
 struct Tried {
@@ -24,29 +26,46 @@ struct Tried {
 /// Does it all; whether every run ended as it should.
 pub(crate) async fn sweep() -> bool {
     let began = Instant::now();
-    // What is wrong with a run is said once, by the report.
-    std::panic::set_hook(Box::new(|_| {}));
-    // Its pool is closed by the first copy, and it is the connection of nobody from then on.
-    let ground = Ground { client: cluster::client().await, template: Arc::new(stores::database().await) };
-    let uncut = run(&ground, "crash-uncut", None, None).await.unwrap_or_else(|why| panic!("the uncut run: {why}"));
+    // Where a run fails says nothing that its words do not say.
+    std::panic::set_hook(Box::new(|panic| say(&format!("{panic}"))));
+    let client = cluster::client().await;
+    let grounds = futures::stream::iter(0..number("AT_ONCE").unwrap_or(4)).then(|_| Ground::new(client.clone())).collect::<Vec<_>>().await;
+    let uncut = run(&grounds[0], "crash-uncut", None, None).await.unwrap_or_else(|why| panic!("the uncut run: {why}"));
     say(&format!("the uncut run has {} effects of the operator and {} of the worker", uncut.effects[&Who::Operator], uncut.effects[&Who::Worker]));
     let points = points(&uncut);
-    let tried: Vec<Tried> = futures::stream::iter(points)
-        .map(|point| tokio::spawn(attempt(ground.clone(), point, uncut.ending.clone())))
-        .buffer_unordered(number("AT_ONCE").unwrap_or(4))
-        .map(|tried| tried.expect("a run's panic is its outcome"))
-        .inspect(report)
-        .collect()
-        .await;
-    ground.template.remove().await;
+    let sweep = Arc::new(Sweep { expected: uncut.ending, all: points.len(), left: Mutex::new(points.into()), tried: Mutex::default() });
+    let lanes = grounds.into_iter().map(|ground| tokio::spawn(sweep.clone().work(ground)));
+    futures::future::join_all(lanes).await.into_iter().for_each(|lane| lane.expect("the panic of a run is its outcome"));
+    let tried = std::mem::take(&mut *sweep.tried.lock().expect("no panic"));
     summary(&tried, began.elapsed());
     tried.iter().all(|tried| tried.outcome.is_ok())
 }
 
-async fn attempt(ground: Ground, point: Point, expected: crate::ending::Ending) -> Tried {
-    let began = Instant::now();
-    let outcome = run(&ground, &format!("crash-{point}"), Some(point), Some(&expected)).await.map(|ended| ended.reached);
-    Tried { point, outcome, took: began.elapsed() }
+/// What those who work on it at once share.
+struct Sweep {
+    expected: Ending,
+    all: usize,
+    left: Mutex<VecDeque<Point>>,
+    tried: Mutex<Vec<Tried>>,
+}
+
+impl Sweep {
+    /// Takes point after point, on one ground.
+    async fn work(self: Arc<Self>, ground: Ground) {
+        loop {
+            let Some(point) = self.left.lock().expect("no panic").pop_front() else { break };
+            let began = Instant::now();
+            let outcome = run(&ground, &format!("crash-{point}"), Some(point), Some(&self.expected)).await.map(|ended| ended.reached);
+            let tried = Tried { point, outcome, took: began.elapsed() };
+            report(&tried);
+            let mut all = self.tried.lock().expect("no panic");
+            all.push(tried);
+            if all.len() % 50 == 0 {
+                say(&format!("{} of {} points", all.len(), self.all));
+            }
+        }
+        ground.remove().await;
+    }
 }
 
 /// The points that are asked for.

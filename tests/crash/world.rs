@@ -1,4 +1,4 @@
-//! What one run has to itself: a namespace, a ledger, a prefix in Redis, an operator and workers that may die and come back.
+//! What one run has to itself: its ground, a prefix in Redis, an operator and workers that may die and come back.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,6 +9,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, PostParams};
+use sqlx::PgPool;
 
 use crate::points::{Point, Who};
 use crate::support::process::Process;
@@ -19,10 +20,32 @@ use crate::worker;
 /// How often it is looked whether a process has died.
 const LOOK: Duration = Duration::from_millis(10);
 
-pub(crate) struct World {
+/// Where runs are done, one after another: a namespace and a database, used again since each takes a second to make.
+pub(crate) struct Ground {
     pub(crate) client: Client,
     pub(crate) namespace: String,
     pub(crate) database: Database,
+}
+
+impl Ground {
+    pub(crate) async fn new(client: Client) -> Self {
+        let namespace = unique("crash");
+        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
+        let object = Namespace { metadata, ..Namespace::default() };
+        Api::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
+        Self { client, namespace, database: stores::database().await }
+    }
+
+    pub(crate) async fn remove(&self) {
+        Api::<Namespace>::all(self.client.clone()).delete(&self.namespace, &DeleteParams::default()).await.ok();
+        self.database.remove().await;
+    }
+}
+
+pub(crate) struct World<'a> {
+    ground: &'a Ground,
+    /// The prefix of its keys in Redis, and the name of its lease.
+    prefix: String,
     pub(crate) folder: PathBuf,
     cut: Option<Point>,
     processes: Mutex<Processes>,
@@ -36,18 +59,14 @@ struct Processes {
     deaths: u32,
 }
 
-impl World {
+impl<'a> World<'a> {
     /// Starts everything; the process that `cut` names will die there.
-    pub(crate) async fn new(client: Client, template: &Database, name: &str, cut: Option<Point>) -> Self {
-        let namespace = unique("crash");
-        let metadata = ObjectMeta { name: Some(namespace.clone()), ..ObjectMeta::default() };
-        let object = Namespace { metadata, ..Namespace::default() };
-        Api::all(client.clone()).create(&PostParams::default(), &object).await.expect("a namespace");
+    pub(crate) fn new(ground: &'a Ground, name: &str, cut: Option<Point>) -> Self {
+        let prefix = unique("crash");
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/failures").join(name.replace(':', "-"));
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(folder.join("signs")).expect("a folder");
-        let database = template.copy().await;
-        let start = Start { namespace: &namespace, database: &database, folder: &folder, lease: lease(cut) };
+        let start = Start { ground, prefix: &prefix, folder: &folder, lease: lease(cut) };
         let processes = Processes {
             operator: start.operator(cut.filter(|cut| cut.who == Who::Operator)),
             worker: start.worker(cut.filter(|cut| cut.who == Who::Worker)),
@@ -55,7 +74,11 @@ impl World {
             others: vec![start.other("stubborn")],
             deaths: 0,
         };
-        Self { client, namespace, database, folder, cut, processes: processes.into() }
+        Self { ground, prefix, folder, cut, processes: processes.into() }
+    }
+
+    pub(crate) fn ledger(&self) -> &PgPool {
+        &self.ground.database.pool
     }
 
     fn processes(&self) -> MutexGuard<'_, Processes> {
@@ -63,7 +86,7 @@ impl World {
     }
 
     fn start(&self) -> Start<'_> {
-        Start { namespace: &self.namespace, database: &self.database, folder: &self.folder, lease: lease(self.cut) }
+        Start { ground: self.ground, prefix: &self.prefix, folder: &self.folder, lease: lease(self.cut) }
     }
 
     /// Starts what died again, for ever. Only what was told to die may, once.
@@ -118,7 +141,7 @@ impl World {
             kind: kind.to_owned(),
             plural: format!("{}s", kind.to_lowercase()),
         };
-        Api::namespaced_with(self.client.clone(), &self.namespace, &resource)
+        Api::namespaced_with(self.ground.client.clone(), &self.ground.namespace, &resource)
     }
 
     /// Keeps what a failed run has left, beside the logs.
@@ -130,7 +153,7 @@ impl World {
         for table in ["jobs", "layers", "tasks", "transitions", "live_jobs", "layer_types", "requeue", "outbox", "commands"] {
             let few = "SELECT to_jsonb(t)::text FROM igor.TABLE t WHERE to_jsonb(t)->>'reason' IS DISTINCT FROM 'Killed' LIMIT 500";
             let sql = sqlx::AssertSqlSafe(few.replace("TABLE", table));
-            let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(&self.database.pool).await.unwrap_or_default();
+            let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.ledger()).await.unwrap_or_default();
             std::fs::write(self.folder.join(format!("{table}.ndjson")), rows.join("\n")).ok();
         }
     }
@@ -146,9 +169,13 @@ impl World {
             processes.worker.kill();
             processes.others.clear();
         }
-        Api::<Namespace>::all(self.client.clone()).delete(&self.namespace, &DeleteParams::default()).await.ok();
-        Api::<Lease>::namespaced(self.client.clone(), "igor-system").delete(&self.namespace, &DeleteParams::default()).await.ok();
-        self.database.remove().await;
+        for kind in ["IgorJob", "IgorLayer"] {
+            let all = self.objects(kind).delete_collection(&DeleteParams::default(), &ListParams::default()).await;
+            all.map(drop).expect("no objects");
+        }
+        let leases: Api<Lease> = Api::namespaced(self.ground.client.clone(), "igor-system");
+        leases.delete(&self.prefix, &DeleteParams::default()).await.ok();
+        self.ground.database.empty().await;
         self.forget_in_redis().await;
         if !failed {
             std::fs::remove_dir_all(&self.folder).ok();
@@ -169,7 +196,7 @@ impl World {
     }
 
     async fn keys(&self, connection: &mut redis::aio::MultiplexedConnection) -> Vec<String> {
-        redis::cmd("KEYS").arg(format!("{}:*", self.namespace)).query_async(connection).await.expect("keys")
+        redis::cmd("KEYS").arg(format!("{}:*", self.prefix)).query_async(connection).await.expect("keys")
     }
 
     async fn forget_in_redis(&self) {
@@ -193,8 +220,8 @@ fn lease(cut: Option<Point>) -> &'static str {
 
 /// How the processes of a run are started.
 struct Start<'a> {
-    namespace: &'a str,
-    database: &'a Database,
+    ground: &'a Ground,
+    prefix: &'a str,
     folder: &'a Path,
     /// Seconds.
     lease: &'static str,
@@ -206,11 +233,11 @@ impl Start<'_> {
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command
             .args(["operator", "--identity", "same", "--metrics-addr", "127.0.0.1:0", "--task-lease-seconds", self.lease])
-            .args(["--watch-namespace", self.namespace, "--lease-name", self.namespace])
+            .args(["--watch-namespace", &self.ground.namespace, "--lease-name", self.prefix])
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
-            .env("DATABASE_URL", &self.database.url)
+            .env("DATABASE_URL", &self.ground.database.url)
             .env("REDIS_URL", stores::redis_url())
-            .env("IGOR_PREFIX", self.namespace);
+            .env("IGOR_PREFIX", self.prefix);
         self.process(Who::Operator, command, cut)
     }
 
@@ -239,8 +266,8 @@ impl Start<'_> {
         let mut command = Command::new(std::env::current_exe().expect("this program"));
         command
             .env("REDIS_URL", stores::redis_url())
-            .env("IGOR_PREFIX", self.namespace)
-            .env("QUEUE", format!("{}.default", self.namespace))
+            .env("IGOR_PREFIX", self.prefix)
+            .env("QUEUE", format!("{}.default", self.ground.namespace))
             .env("SIGNS", self.folder.join("signs"));
         command
     }

@@ -26,15 +26,19 @@ impl Database {
         Self { url, pool, name }
     }
 
-    /// Another one with the same contents, which takes a part of the time. Nobody may be connected to this one meanwhile or later.
-    pub(crate) async fn copy(&self) -> Self {
-        self.pool.close().await;
-        let name = new_name();
-        administer(&format!("CREATE DATABASE {name} TEMPLATE {}", self.name)).await;
-        Self::open(name).await
+    /// Makes it as empty as it was, for another run of the same test: a hundred times quicker than a new one.
+    pub(crate) async fn empty(&self) {
+        let used = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relnamespace = 'igor'::regnamespace AND relkind = 'r'
+            AND relname NOT IN ('migrations', 'days', 'epoch') AND pg_relation_size(oid) > 0";
+        let used: Option<String> = sqlx::query_scalar(used).fetch_one(&self.pool).await.expect("the tables in use");
+        if let Some(used) = used {
+            let truncate = sqlx::AssertSqlSafe(format!("TRUNCATE {used} RESTART IDENTITY"));
+            sqlx::query(truncate).execute(&self.pool).await.expect("empty tables");
+        }
+        sqlx::query("UPDATE igor.epoch SET number = 0").execute(&self.pool).await.expect("no epoch");
     }
 
-    /// Removes it, whoever is connected: for tests that make many.
+    /// Removes it, whoever is connected.
     pub(crate) async fn remove(&self) {
         self.pool.close().await;
         administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
