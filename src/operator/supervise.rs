@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
@@ -15,12 +16,20 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const HEALTHY: Duration = Duration::from_secs(30);
 
 /// Runs `work` until the term is over, again after every failure and panic. A lost fence ends the whole term.
-pub(super) async fn supervise<Work, Run>(name: &'static str, term: &Term, mut work: Work)
+pub(super) async fn supervise<Work, Run>(name: &'static str, term: &Term, work: Work)
 where
     Work: FnMut() -> Run,
     Run: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    let (mut pause, stop) = (FIRST_PAUSE, &term.stop);
+    run_again(name, &term.stop, |error| term.failed(name, error), work).await;
+}
+
+async fn run_again<Work, Run>(name: &'static str, stop: &CancellationToken, failed: impl Fn(&Error), mut work: Work)
+where
+    Work: FnMut() -> Run,
+    Run: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    let mut pause = FIRST_PAUSE;
     while !stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         // Dropping this drops the work too: nothing runs on when the term is given up.
@@ -33,7 +42,7 @@ where
             }
             Ok(Err(error)) => {
                 tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again");
-                term.failed(name, &error);
+                failed(&error);
             }
             Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
         }
@@ -59,7 +68,11 @@ mod tests {
     async fn a_loop_that_panics_or_fails_is_run_again_until_it_ends() {
         let runs = Arc::new(AtomicUsize::new(0));
         let stop = CancellationToken::new();
-        supervise("test", stop.clone(), || {
+        let failures = AtomicUsize::new(0);
+        let failed = |_: &Error| {
+            failures.fetch_add(1, Ordering::Relaxed);
+        };
+        run_again("test", &stop, failed, || {
             let runs = runs.clone();
             async move {
                 match runs.fetch_add(1, Ordering::Relaxed) {
@@ -70,6 +83,6 @@ mod tests {
             }
         })
         .await;
-        assert_eq!((runs.load(Ordering::Relaxed), stop.is_cancelled()), (3, false));
+        assert_eq!((runs.load(Ordering::Relaxed), failures.load(Ordering::Relaxed), stop.is_cancelled()), (3, 1, false));
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::dispatch::{args_of, read_args};
 use super::error::Error;
 use super::facts::{Attempt, Change, Dispatched, Epoch, OutboxRow, Scope};
@@ -40,11 +40,10 @@ impl Store {
     pub async fn outbox_delete(&self, epoch: Epoch, seqs: &[i64]) -> Result<(), Error> {
         let act = "empty the outbox";
         within(act, async {
-            sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1) AND (SELECT number FROM igor.epoch) = $2", seqs, epoch.0)
-                .execute(&self.writer)
-                .await
-                .act(act)?;
-            Ok(())
+            let delete =
+                sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1) AND (SELECT number FROM igor.epoch) = $2", seqs, epoch.0)
+                    .execute(&self.writer);
+            lasting(act, delete).await.map(drop).act(act)
         })
         .await
     }
