@@ -7,6 +7,7 @@ use kube::runtime::watcher::{self, DefaultBackoff};
 use kube::{Client, Config};
 
 use super::Error;
+use crate::proof;
 
 /// How long the API server is waited for.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +58,7 @@ fn patient(mut config: Config, patience: Patience) -> Result<Client, Error> {
     config.write_timeout = Some(patience.answer);
     // Else the time that a connection rested counts too.
     config.reset_reader_on_write = true;
-    Client::try_from(config).map_err(|source| Error::Kube { act: "make a client", source })
+    Client::try_from(config).map(proof::kube_client).map_err(|source| Error::Kube { act: "make a client", source })
 }
 
 /// How everything is watched.

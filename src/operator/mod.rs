@@ -15,6 +15,7 @@ mod events;
 mod health;
 mod in_flight;
 mod leader;
+mod lost;
 mod pokes;
 mod rebuild;
 mod reconcile;
@@ -22,6 +23,7 @@ mod relay;
 mod supervise;
 mod sweeper;
 mod term;
+mod troubles;
 mod types;
 mod wakes;
 mod writes;
@@ -163,20 +165,19 @@ async fn lead(context: Arc<Context>, over: CancellationToken) {
 }
 
 async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>) {
-    let stop = || term.stop.clone();
     let (tell, deleted) = tokio::sync::mpsc::unbounded_channel();
     let deleted: controller::Deleted = Arc::new(tokio::sync::Mutex::new(deleted));
     let (watched, controllers): (Vec<_>, Vec<_>) =
         pokes.into_iter().map(|(pokes, scope)| controller::build(term, scope, pokes, tell.clone())).unzip();
     tokio::join!(
         futures::future::join_all(controllers),
-        supervise("dispatcher", stop(), || dispatcher::run(term.clone())),
-        supervise("collector", stop(), || collector::run(term.clone())),
-        supervise("leases", stop(), || sweeper::leases(term.clone())),
-        supervise("survey", stop(), || sweeper::survey(term.clone())),
-        supervise("gone", stop(), || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
-        supervise("events", stop(), || events::run(term.clone())),
-        supervise("partitions", stop(), || partitions(term.clone())),
+        supervise("dispatcher", term, || dispatcher::run(term.clone())),
+        supervise("collector", term, || collector::run(term.clone())),
+        supervise("leases", term, || sweeper::leases(term.clone())),
+        supervise("survey", term, || sweeper::survey(term.clone())),
+        supervise("gone", term, || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("events", term, || events::run(term.clone())),
+        supervise("partitions", term, || partitions(term.clone())),
     );
 }
 

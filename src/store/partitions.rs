@@ -1,6 +1,6 @@
 //! Days: the partitions of the ledger, made ahead of time or when a row of another day comes.
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::error::Error;
 use super::time::Time;
 
@@ -11,15 +11,13 @@ impl Store {
         within(act, async {
             // One day a statement: the maker's lock is held for one day only.
             for ahead in -1..=7 {
-                sqlx::query!(
+                let day = sqlx::query!(
                     r#"SELECT igor.make_day(n.day) FROM (SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4 AS day) n
                        WHERE NOT EXISTS (SELECT FROM igor.days d WHERE d.day = n.day
                                                                   AND to_regclass('igor.jobs_' || to_char(d.day, 'YYYYMMDD')) IS NULL)"#,
                     ahead
-                )
-                .fetch_optional(&self.writer)
-                .await
-                .act(act)?;
+                );
+                lasting(act, day.fetch_optional(&self.writer)).await.act(act)?;
             }
             Ok(())
         })
@@ -43,10 +41,7 @@ impl Store {
             Some(known) => return Err(Error::HistoryArchived { day: known.day }),
             None => {}
         }
-        sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _)
-            .fetch_one(&self.writer)
-            .await
-            .act(act)?;
-        Ok(())
+        let day = sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _);
+        lasting(act, day.fetch_one(&self.writer)).await.map(drop).act(act)
     }
 }

@@ -11,6 +11,7 @@ mod gone;
 mod leading;
 mod lifecycle;
 mod plans;
+mod redis_lost;
 mod restore;
 mod steering;
 mod unreadable;
