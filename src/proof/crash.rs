@@ -77,8 +77,7 @@ mod counted {
 
     static PLAN: LazyLock<Plan> = LazyLock::new(|| Plan {
         at: std::env::var("IGOR_CRASH_AT").ok().map(|text| parse(&text).expect("IGOR_CRASH_AT is <number>:before or <number>:after")),
-        log: std::env::var_os("IGOR_CRASH_LOG")
-            .map(|path| File::options().create(true).append(true).open(path).expect("a log of effects")),
+        log: std::env::var_os("IGOR_CRASH_LOG").map(|path| File::options().create(true).append(true).open(path).expect("a log of effects")),
         last: AtomicU64::new(0),
     });
 

@@ -16,7 +16,8 @@ use crate::world::World;
 /// The lines, in order.
 pub(crate) type Ending = BTreeSet<String>;
 
-const JOBS: &str = "SELECT format('job %s: %s %s, version %s, paused %s, gate %s, deleted %s, expired %s, started %s, finished %s, loaded %s',
+const JOBS: &str =
+    "SELECT format('job %s: %s %s, version %s, paused %s, gate %s, deleted %s, expired %s, started %s, finished %s, loaded %s',
         name, status, reason, version, paused_by, gate, deleted_at IS NOT NULL, expired_at IS NOT NULL, started_at IS NOT NULL,
         finished_at IS NOT NULL, loaded_at IS NOT NULL)
     FROM igor.jobs";

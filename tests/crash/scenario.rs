@@ -59,7 +59,11 @@ pub(crate) async fn play(world: &World<'_>) {
 async fn film(world: &World<'_>) {
     create(world, "film", FILM).await;
     // After the death of its worker a task runs alone: the other one waits behind it.
-    until_true(world, "SELECT count(*) = 2 FROM igor.tasks WHERE (status = 'RUNNING' OR status = 'QUEUED' AND lost > 0) AND name LIKE 'shot%'").await;
+    until_true(
+        world,
+        "SELECT count(*) = 2 FROM igor.tasks WHERE (status = 'RUNNING' OR status = 'QUEUED' AND lost > 0) AND name LIKE 'shot%'",
+    )
+    .await;
     until_true(world, "SELECT count(*) = 1 FROM igor.tasks WHERE status = 'QUEUED' AND name = 'print'").await;
     until_true(world, "SELECT count(*) = 1 FROM igor.tasks WHERE status = 'ERRORED' AND name = 'smoke'").await;
     annotate(world, "film", &json!({"igor/pause": "true"})).await;
@@ -67,7 +71,11 @@ async fn film(world: &World<'_>) {
     // What no worker has taken is taken back.
     until_true(world, "SELECT count(*) = 1 FROM igor.tasks WHERE status = 'PENDING' AND name = 'print'").await;
     world.give_sign("render");
-    until_true(world, "SELECT count(*) = 2 FROM igor.tasks WHERE (status = 'COMPLETED' OR status = 'PENDING' AND lost > 0) AND name LIKE 'shot%'").await;
+    until_true(
+        world,
+        "SELECT count(*) = 2 FROM igor.tasks WHERE (status = 'COMPLETED' OR status = 'PENDING' AND lost > 0) AND name LIKE 'shot%'",
+    )
+    .await;
     annotate(world, "film", &json!({"igor/pause": null})).await;
     world.start_other("late");
     until_phase(world, "film", "Errored").await;
@@ -116,7 +124,9 @@ async fn untrue_handles(world: &World<'_>) -> Vec<String> {
     let handles = world.objects("IgorLayer").list(&ListParams::default()).await.expect("handles");
     let phases = jobs.iter().flat_map(|job| {
         let layers = job.data["status"]["layers"].as_array().cloned().unwrap_or_default();
-        layers.into_iter().map(|layer| (format!("{}.{}", job.name_any(), layer["name"].as_str().unwrap_or_default()), layer["phase"].clone()))
+        layers
+            .into_iter()
+            .map(|layer| (format!("{}.{}", job.name_any(), layer["name"].as_str().unwrap_or_default()), layer["phase"].clone()))
     });
     let phases: BTreeMap<String, Value> = phases.collect();
     let is_untrue = |handle: &DynamicObject| phases.get(&handle.name_any()).is_some_and(|phase| *phase != handle.data["status"]["phase"]);
@@ -159,7 +169,8 @@ async fn until_done(world: &World<'_>, job: &str, annotation: &str) {
 
 async fn until_true(world: &World<'_>, sql: &str) {
     until(sql, || async {
-        let is_so: Option<bool> = sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(world.ledger()).await.expect("an answer");
+        let is_so: Option<bool> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_optional(world.ledger()).await.expect("an answer");
         if is_so == Some(true) { Ok(()) } else { Err(is_so) }
     })
     .await;

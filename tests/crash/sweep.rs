@@ -31,7 +31,11 @@ pub(crate) async fn sweep() -> bool {
     let client = cluster::client().await;
     let grounds = futures::stream::iter(0..number("AT_ONCE").unwrap_or(4)).then(|_| Ground::new(client.clone())).collect::<Vec<_>>().await;
     let uncut = run(&grounds[0], "crash-uncut", None, None).await.unwrap_or_else(|why| panic!("the uncut run: {why}"));
-    say(&format!("the uncut run has {} effects of the operator and {} of the worker", uncut.effects[&Who::Operator], uncut.effects[&Who::Worker]));
+    say(&format!(
+        "the uncut run has {} effects of the operator and {} of the worker",
+        uncut.effects[&Who::Operator],
+        uncut.effects[&Who::Worker]
+    ));
     let points = points(&uncut);
     let sweep = Arc::new(Sweep { expected: uncut.ending, all: points.len(), left: Mutex::new(points.into()), tried: Mutex::default() });
     let lanes = grounds.into_iter().map(|ground| tokio::spawn(sweep.clone().work(ground)));
