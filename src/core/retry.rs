@@ -16,8 +16,12 @@ const UNREADABLE_TRIES: u32 = 6;
 
 /// The reason of a task that no worker could read.
 pub const REASON_UNREADABLE: &str = "Unreadable";
+/// The reason of a task that waits for another attempt because its worker died.
+pub const REASON_LOST: &str = "Lost";
 /// The reason of a task whose workers kept dying.
 pub const REASON_POISON: &str = "Poison";
+/// The reason of a task whose result the ledger cannot store.
+pub const REASON_UNSTORABLE: &str = "Unstorable";
 /// The reason of a task that failed and said nothing more special.
 pub const REASON_FAILED: &str = "Failed";
 
@@ -104,7 +108,7 @@ pub fn decide(standing: Standing, ended: Ended, jitter: u16) -> Option<Verdict> 
             let lost = standing.lost.saturating_add(1);
             let poison = lost >= POISON_LOSSES;
             let to = if poison { Status::Errored } else { Status::Pending };
-            Verdict { to, lost, reason: poison.then_some(REASON_POISON), ..same }
+            Verdict { to, lost, reason: Some(if poison { REASON_POISON } else { REASON_LOST }), ..same }
         }
     })
 }
@@ -157,7 +161,7 @@ mod tests {
                 verdict(Status::Pending, 1, 0, 90, Some(REASON_FAILED)),
             ),
             (FRESH, Ended { unreadable: true, ..ended(Said::Released) }, verdict(Status::Pending, 1, 0, 10, Some(REASON_UNREADABLE))),
-            (FRESH, ended(Said::Lost), verdict(Status::Pending, 0, 1, 0, None)),
+            (FRESH, ended(Said::Lost), verdict(Status::Pending, 0, 1, 0, Some(REASON_LOST))),
             (Standing { lost: 2, ..FRESH }, ended(Said::Lost), verdict(Status::Errored, 0, 3, 0, Some(REASON_POISON))),
         ];
         for (standing, ended, expected) in table {

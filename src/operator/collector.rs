@@ -13,6 +13,7 @@ use super::pokes::Moved;
 use super::term::Term;
 use crate::core::fold::{Report, Said, fold};
 use crate::core::status::Status;
+use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{self, EntryId, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
 use crate::store::{Collected, Outcome};
 
@@ -77,19 +78,23 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
             metrics::counter!("igor_unreadable_results_total").increment(1);
         }
         let reports = batch.reports.unwrap_or_default().into_iter().map(|report| known(term, &batch.key, report)).collect();
-        of_types.entry(batch.key).or_default().add(batch.id, reports);
+        of_types.entry(batch.key).or_default().add(term, batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
+    let attempts: Vec<(Uuid, u32)> = of_types.values_mut().flat_map(|of_type| std::mem::take(&mut of_type.attempts)).collect();
+    let strangers: Vec<_> = of_types.iter_mut().map(|(key, of_type)| (key.clone(), std::mem::take(&mut of_type.strangers))).collect();
+    let settled: Vec<Settled> =
+        of_types.into_iter().map(|(key, of_type)| Settled { key, entries: of_type.entries, results: of_type.results }).collect();
+    if is_left_out(Safeguard::AckAfterCommit) {
+        term.context.queue.settle(&settled, term.owner).await?;
+    }
+    linger("collect").await;
     commit(term, outcomes).await?;
-    let settled: Vec<Settled> = of_types
-        .into_iter()
-        .map(|(key, of_type)| {
-            for (task, attempt) in of_type.attempts {
-                term.in_flight.remove(task, attempt);
-            }
-            Settled { key, entries: of_type.entries, results: of_type.results }
-        })
-        .collect();
+    term.fine("collector");
+    stop_strangers(term, strangers).await?;
+    for (task, attempt) in attempts {
+        term.in_flight.remove(task, attempt);
+    }
     if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
         if matches!(error, queue::Error::NoMeta(_)) {
             term.wakes.doubt();
@@ -112,6 +117,8 @@ struct OfType {
     attempts: Vec<(Uuid, u32)>,
     entries: Vec<EntryRef>,
     results: Vec<EntryId>,
+    /// Attempts that are said to run and are not known to be out.
+    strangers: BTreeSet<(Uuid, u32)>,
 }
 
 /// A report with its task: where the worker could not read the header, the entry tells whose it was.
@@ -126,7 +133,7 @@ fn known(term: &Term, key: &TypeKey, (entry, report): (EntryRef, Report)) -> (En
 }
 
 impl OfType {
-    fn add(&mut self, result: EntryId, reports: Vec<(EntryRef, Report)>) {
+    fn add(&mut self, term: &Term, result: EntryId, reports: Vec<(EntryRef, Report)>) {
         self.results.push(result);
         for (entry, report) in reports {
             if report.task.is_nil() {
@@ -137,19 +144,39 @@ impl OfType {
             if report.said != Said::Running {
                 self.entries.push(entry);
                 self.attempts.push((report.task, report.attempt));
+            } else if !term.in_flight.announced(report.task, report.attempt) {
+                self.strangers.insert((report.task, report.attempt));
             }
             self.reports.push(report);
         }
     }
 
     fn outcomes(&mut self, term: &Term, key: &TypeKey) -> Vec<Outcome> {
-        fold(std::mem::take(&mut self.reports)).into_iter().map(|report| outcome(term, key, report)).collect()
+        let reports = std::mem::take(&mut self.reports);
+        let reports = if is_left_out(Safeguard::Fold) { reports } else { fold(reports) };
+        reports.into_iter().map(|report| outcome(term, key, report)).collect()
     }
+}
+
+/// Tells workers again to stop what they announce although it has ended: of what Redis lost no entry can be deleted, and a kill
+/// that is only published may be missed.
+async fn stop_strangers(term: &Term, strangers: Vec<(TypeKey, BTreeSet<(Uuid, u32)>)>) -> Result<(), Error> {
+    for (key, attempts) in strangers.into_iter().filter(|(_, attempts)| !attempts.is_empty()) {
+        let tasks: Vec<Uuid> = attempts.iter().map(|(task, _)| *task).collect();
+        let known = term.context.store.outstanding_among(&tasks).await?;
+        let alive: BTreeSet<(Uuid, u32)> = known.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
+        let dead: Vec<(Uuid, u32)> = attempts.difference(&alive).copied().collect();
+        term.context.queue.publish_kill(&key, &dead).await?;
+    }
+    Ok(())
 }
 
 /// What the ledger is told of a report from the stream of that type.
 pub(super) fn outcome(term: &Term, key: &TypeKey, report: Report) -> Outcome {
-    let job_id = term.in_flight.get(report.task).map(|flight| flight.job);
+    let flight = term.in_flight.get(report.task);
+    let unfenced = flight.as_ref().filter(|_| is_left_out(Safeguard::AttemptFence));
+    let report = Report { attempt: unfenced.map_or(report.attempt, |flight| flight.attempt), ..report };
+    let job_id = flight.map(|flight| flight.job);
     Outcome { report, queue: key.queue.clone(), kind: key.kind.clone(), job_id, jitter: rand::random() }
 }
 

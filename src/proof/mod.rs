@@ -8,4 +8,5 @@ mod sabotage;
 pub(crate) use self::crash::{after, before_all};
 #[cfg(feature = "operator")]
 pub(crate) use self::crash::{before, kube_client};
-pub(crate) use self::sabotage::{Safeguard, is_left_out};
+#[cfg(feature = "operator")]
+pub(crate) use self::sabotage::{Safeguard, is_left_out, linger};

@@ -22,6 +22,7 @@ use super::rows::{LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
 use super::time::Time;
 use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
+use crate::proof::linger;
 
 const ACT: &str = "accept a job";
 
@@ -49,6 +50,7 @@ impl Store {
         let _turn = if large { self.large_accept.acquire().await.ok() } else { None };
         let began = Instant::now();
         loop {
+            linger("accept").await;
             let outcome = match within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await {
                 Err(error) if error.is_missing_partition() => {
                     self.ensure_day(Time(identity.created_ms)).await?;

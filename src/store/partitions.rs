@@ -5,14 +5,19 @@ use super::error::Error;
 use super::time::Time;
 
 impl Store {
-    /// Makes the days from yesterday to a week ahead; for start-up and once a day.
+    /// Makes the days from yesterday to a week ahead; for start-up and once a day. One that was dropped on purpose stays away.
     pub async fn ensure_partitions(&self) -> Result<(), Error> {
         let act = "make the days ahead";
         within(act, async {
             // One day a statement: the maker's lock is held for one day only.
             for ahead in -1..=7 {
-                let day = sqlx::query!("SELECT igor.make_day((statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4)", ahead);
-                lasting(act, day.fetch_one(&self.writer)).await.act(act)?;
+                let day = sqlx::query!(
+                    r#"SELECT igor.make_day(n.day) FROM (SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4 AS day) n
+                       WHERE NOT EXISTS (SELECT FROM igor.days d WHERE d.day = n.day
+                                                                  AND to_regclass('igor.jobs_' || to_char(d.day, 'YYYYMMDD')) IS NULL)"#,
+                    ahead
+                );
+                lasting(act, day.fetch_optional(&self.writer)).await.act(act)?;
             }
             Ok(())
         })

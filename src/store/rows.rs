@@ -9,6 +9,7 @@ use super::facts::JobChange;
 use super::time::{Days, Time};
 use crate::core::job::{Counters, Job, Layer, OnFailure};
 use crate::core::status::{Move, Status};
+use crate::proof::{Safeguard, is_left_out};
 
 /// A job whose row this transaction has locked: the mutex of everything that belongs to it.
 #[derive(Clone, Debug)]
@@ -54,14 +55,16 @@ impl LockedJob {
 
     /// The job in the shape in which the core decides.
     pub(super) fn as_core<'a>(&self, layers: impl Iterator<Item = &'a LayerRow>) -> Job {
+        let gateless = is_left_out(Safeguard::LoadingGate);
+        let as_loaded = |layer: &Layer| Layer { expected: if gateless { layer.loaded } else { layer.expected }, ..layer.clone() };
         Job {
             status: self.status,
-            accepted: self.loaded,
+            accepted: self.loaded || gateless,
             finished: self.finished,
             paused_by: self.paused_by.clone(),
             gated: self.gate.is_some(),
             on_failure: self.on_failure,
-            layers: layers.map(|row| row.layer.clone()).collect(),
+            layers: layers.map(|row| as_loaded(&row.layer)).collect(),
         }
     }
 }
@@ -82,6 +85,7 @@ pub(super) struct LayerRow {
 /// taken after the wait for the locks.
 pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: &'static str) -> Result<Vec<LockedJob>, Error> {
     let days = Days::of(ids);
+    unlock(connection, "SAVEPOINT unlocked").await.act(act)?;
     let rows = sqlx::query!(
         r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
                   deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
@@ -94,9 +98,10 @@ pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: 
         days.lo as _,
         days.hi as _
     )
-    .fetch_all(connection)
+    .fetch_all(&mut *connection)
     .await
     .act(act)?;
+    unlock(connection, "ROLLBACK TO unlocked").await.act(act)?;
     rows.into_iter()
         .map(|row| {
             Ok(LockedJob {
@@ -123,6 +128,14 @@ pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: 
             })
         })
         .collect()
+}
+
+/// Without the mutex, what takes the locks is rolled back as soon as the rows are read.
+async fn unlock(connection: &mut PgConnection, statement: &'static str) -> Result<(), sqlx::Error> {
+    if is_left_out(Safeguard::JobMutex) {
+        sqlx::query(statement).execute(connection).await?;
+    }
+    Ok(())
 }
 
 /// Locks one job that must be there.

@@ -142,9 +142,12 @@ impl Shared {
         self.kinds.iter().map(|kind| kind.lock().lease).min().unwrap_or(Standing::default().lease)
     }
 
-    /// How long the worker's card stays without a heartbeat.
+    /// How long the worker's card stays without a heartbeat. A type that never had a job has no say: its lease is a guess, and a card
+    /// that outlives the true ones makes a dead worker look alive.
     pub(super) fn longest_lease(&self) -> Duration {
-        self.kinds.iter().map(|kind| kind.lock().lease).max().unwrap_or(Standing::default().lease)
+        let standings: Vec<Standing> = self.kinds.iter().map(Kind::standing).collect();
+        let longest = |known| standings.iter().filter(|standing| standing.known == known).map(|standing| standing.lease).max();
+        longest(true).or_else(|| longest(false)).unwrap_or(Standing::default().lease)
     }
 
     pub(super) fn count(&self, failed: bool) {

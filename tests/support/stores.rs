@@ -19,6 +19,13 @@ pub(crate) async fn database() -> Database {
     Database::open(name).await
 }
 
+/// Makes a copy of a migrated database that nobody is connected to, which is quicker than to migrate another.
+pub(crate) async fn copy(template: &str) -> Database {
+    let name = new_name();
+    administer(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    Database::open(name).await
+}
+
 impl Database {
     async fn open(name: String) -> Self {
         let url = address(&name);
