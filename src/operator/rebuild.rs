@@ -65,7 +65,8 @@ pub(super) async fn rebuild(dispatcher: &mut Dispatcher, moved: bool) -> Result<
     Ok(())
 }
 
-/// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked.
+/// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked; and those that the ledger is done with
+/// while something lies in Redis: an earlier leader died between a commit and clearing away.
 async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Error> {
     let term = dispatcher.term();
     let store = &term.context.store;
@@ -84,6 +85,7 @@ async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Erro
             Change::Recall(_) | Change::Stale => {}
         }
     }
+    keys.extend(term.context.queue.types_with_entries().await?);
     Ok(keys)
 }
 

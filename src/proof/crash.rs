@@ -60,8 +60,8 @@ mod counted {
     use redis::Cmd;
 
     /// Commands of Redis that change nothing.
-    const READS: [&str; 12] =
-        ["CLIENT", "CONFIG", "GET", "HGET", "HGETALL", "PING", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREVRANGE"];
+    const READS: [&str; 13] =
+        ["CLIENT", "CONFIG", "GET", "HGET", "HGETALL", "PING", "SMEMBERS", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREVRANGE"];
 
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Side {
