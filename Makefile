@@ -1,7 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core test-crash lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,9 +26,13 @@ test: ## All tests, on a real control plane, Postgres and Redis
 test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 	cargo test --no-default-features --lib
 
+test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of them; CRASH_AT=37:before: one)
+	@rig/with-test-env cargo test --features proof --test crash
+
 lint: ## Formatting and clippy, for each set of features
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features proof -- -D warnings
 	cargo clippy --no-default-features --lib --tests -- -D warnings
 	cargo clippy --no-default-features --features worker --lib -- -D warnings
 

@@ -1,5 +1,7 @@
 //! The command `igor`: one call per subcommand.
 
+mod partitions;
+
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -36,6 +38,8 @@ enum Command {
         #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
         database_url: Secret,
     },
+    /// List the days of the ledger, seal them for reading, drop old ones
+    Partitions(partitions::Partitions),
     /// Print the custom resource definitions, or write them to a folder
     Crds {
         /// Folder to write them to, a file each
@@ -96,6 +100,7 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Worker(flags) => serve(flags).await,
         Command::Migrate { database_url } => Ok(store::migrate(database_url.expose()).await?),
+        Command::Partitions(flags) => partitions::run(flags).await,
         Command::Crds { dir } => crds(dir),
     }
 }

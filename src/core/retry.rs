@@ -20,6 +20,8 @@ pub const REASON_UNREADABLE: &str = "Unreadable";
 pub const REASON_LOST: &str = "Lost";
 /// The reason of a task whose workers kept dying.
 pub const REASON_POISON: &str = "Poison";
+/// The reason of a task whose result the ledger cannot store.
+pub const REASON_UNSTORABLE: &str = "Unstorable";
 /// The reason of a task that failed and said nothing more special.
 pub const REASON_FAILED: &str = "Failed";
 

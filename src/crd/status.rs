@@ -10,6 +10,7 @@ mod words;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use k8s_openapi::jiff::Timestamp;
 
+use super::condition::Condition;
 use super::job_status::{IgorJobStatus, JobPhase, LayerPhase, LayerSummary, TaskCounts};
 use crate::core::job::{Counters, Facts, Job, Layer};
 use crate::core::plan::Reason;
@@ -50,10 +51,16 @@ pub fn job_status(
     status
 }
 
-/// `before`, but igor itself cannot act on the job: nothing else is known any better.
-pub fn stalled(before: &IgorJobStatus, reason: &str, message: &str, generation: i64, now_ms: i64) -> IgorJobStatus {
-    let mut status = before.clone();
-    let stalled = conditions(vec![Said::yes("Stalled", reason, message)], &before.conditions, generation, now_ms);
+/// `status`, but igor itself cannot act on the job; `before` are the conditions that the object has.
+pub fn stalled(
+    mut status: IgorJobStatus,
+    before: &[Condition],
+    reason: &str,
+    message: &str,
+    generation: i64,
+    now_ms: i64,
+) -> IgorJobStatus {
+    let stalled = conditions(vec![Said::yes("Stalled", reason, message)], before, generation, now_ms);
     status.conditions.retain(|condition| condition.type_ != "Stalled");
     status.conditions.extend(stalled);
     status

@@ -78,10 +78,11 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
             metrics::counter!("igor_unreadable_results_total").increment(1);
         }
         let reports = batch.reports.unwrap_or_default().into_iter().map(|report| known(term, &batch.key, report)).collect();
-        of_types.entry(batch.key).or_default().add(batch.id, reports);
+        of_types.entry(batch.key).or_default().add(term, batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
     let attempts: Vec<(Uuid, u32)> = of_types.values_mut().flat_map(|of_type| std::mem::take(&mut of_type.attempts)).collect();
+    let strangers: Vec<_> = of_types.iter_mut().map(|(key, of_type)| (key.clone(), std::mem::take(&mut of_type.strangers))).collect();
     let settled: Vec<Settled> =
         of_types.into_iter().map(|(key, of_type)| Settled { key, entries: of_type.entries, results: of_type.results }).collect();
     if is_left_out(Safeguard::AckAfterCommit) {
@@ -89,6 +90,8 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
     }
     linger("collect").await;
     commit(term, outcomes).await?;
+    term.fine("collector");
+    stop_strangers(term, strangers).await?;
     for (task, attempt) in attempts {
         term.in_flight.remove(task, attempt);
     }
@@ -114,6 +117,8 @@ struct OfType {
     attempts: Vec<(Uuid, u32)>,
     entries: Vec<EntryRef>,
     results: Vec<EntryId>,
+    /// Attempts that are said to run and are not known to be out.
+    strangers: BTreeSet<(Uuid, u32)>,
 }
 
 /// A report with its task: where the worker could not read the header, the entry tells whose it was.
@@ -128,7 +133,7 @@ fn known(term: &Term, key: &TypeKey, (entry, report): (EntryRef, Report)) -> (En
 }
 
 impl OfType {
-    fn add(&mut self, result: EntryId, reports: Vec<(EntryRef, Report)>) {
+    fn add(&mut self, term: &Term, result: EntryId, reports: Vec<(EntryRef, Report)>) {
         self.results.push(result);
         for (entry, report) in reports {
             if report.task.is_nil() {
@@ -139,6 +144,8 @@ impl OfType {
             if report.said != Said::Running {
                 self.entries.push(entry);
                 self.attempts.push((report.task, report.attempt));
+            } else if !term.in_flight.announced(report.task, report.attempt) {
+                self.strangers.insert((report.task, report.attempt));
             }
             self.reports.push(report);
         }
@@ -149,6 +156,19 @@ impl OfType {
         let reports = if is_left_out(Safeguard::Fold) { reports } else { fold(reports) };
         reports.into_iter().map(|report| outcome(term, key, report)).collect()
     }
+}
+
+/// Tells workers again to stop what they announce although it has ended: of what Redis lost no entry can be deleted, and a kill
+/// that is only published may be missed.
+async fn stop_strangers(term: &Term, strangers: Vec<(TypeKey, BTreeSet<(Uuid, u32)>)>) -> Result<(), Error> {
+    for (key, attempts) in strangers.into_iter().filter(|(_, attempts)| !attempts.is_empty()) {
+        let tasks: Vec<Uuid> = attempts.iter().map(|(task, _)| *task).collect();
+        let known = term.context.store.outstanding_among(&tasks).await?;
+        let alive: BTreeSet<(Uuid, u32)> = known.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
+        let dead: Vec<(Uuid, u32)> = attempts.difference(&alive).copied().collect();
+        term.context.queue.publish_kill(&key, &dead).await?;
+    }
+    Ok(())
 }
 
 /// What the ledger is told of a report from the stream of that type.

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::Client;
 use tokio::time::Instant;
 
+use super::clients::Clients;
 use super::events::Events;
 use super::reconcile::{Refusal, Shown};
 use super::writes::Writes;
@@ -14,7 +15,10 @@ use crate::{config, queue, store};
 
 /// The parts that every stage may use.
 pub(super) struct Context {
+    /// For calls that ask one thing.
     pub(super) client: Client,
+    pub(super) watch_client: Client,
+    pub(super) lease_client: Client,
     pub(super) store: store::Store,
     pub(super) queue: queue::Client,
     pub(super) config: config::Operator,
@@ -47,9 +51,11 @@ pub(super) struct Memory {
 }
 
 impl Context {
-    pub(super) fn new(client: Client, store: store::Store, queue: queue::Client, config: config::Operator, identity: String) -> Self {
+    pub(super) fn new(clients: Clients, store: store::Store, queue: queue::Client, config: config::Operator, identity: String) -> Self {
         let writes = Writes::new(config.watch.writes_per_second);
-        Self { client, store, queue, config, identity, writes, events: Events::new(), memories: Mutex::default() }
+        let Clients { calls: client, watches: watch_client, lease: lease_client } = clients;
+        let (events, memories) = (Events::new(), Mutex::default());
+        Self { client, watch_client, lease_client, store, queue, config, identity, writes, events, memories }
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {

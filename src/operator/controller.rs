@@ -13,10 +13,11 @@ use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc, watch};
 
+use super::clients::Again;
 use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
 use super::term::Term;
-use super::{Error, Handle, Job};
+use super::{Error, Handle, Job, clients};
 
 /// Reconciles at the same time, over all jobs.
 const CONCURRENCY: u16 = 16;
@@ -59,12 +60,12 @@ pub(super) fn build(
     pokes: Pokes,
     deleted: mpsc::UnboundedSender<Gone>,
 ) -> (Watched, impl Future<Output = ()> + use<>) {
-    let client = term.context.client.clone();
+    let client = term.context.watch_client.clone();
     let api: Api<Job> =
         namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
     let (fill, filled) = watch::channel(false);
-    let events = watcher(api, watcher::Config::default()).default_backoff().modify(strip).inspect_ok(move |event| {
+    let events = watcher(api, clients::watching()).backoff(Again::default()).modify(strip).inspect_ok(move |event| {
         if let watcher::Event::Delete(object) = event
             && let Some(uid) = object.uid()
         {
@@ -110,11 +111,11 @@ pub(super) fn build(
 
 /// The layers' handles: a change of their annotations is a command on their job.
 fn handles(term: &Term, namespace: Option<&str>) -> impl Stream<Item = Result<Handle, watcher::Error>> + Send + use<> {
-    let client = term.context.client.clone();
+    let client = term.context.watch_client.clone();
     let api: Api<Handle> = namespace.map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
     let (cache, writer) = reflector::store();
     term.add_handles(cache);
-    let events = watcher(api, watcher::Config::default()).default_backoff().modify(|handle| {
+    let events = watcher(api, clients::watching()).backoff(Again::default()).modify(|handle| {
         handle.metadata.managed_fields = None;
     });
     events.reflect(writer).applied_objects().predicate_filter(predicates::annotations, Default::default())
@@ -132,14 +133,20 @@ fn strip(object: &mut Job) {
 
 /// A panic over one object is an error of that object.
 async fn contained(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
-    match AssertUnwindSafe(reconcile::reconcile(object.clone(), term.clone())).catch_unwind().await {
-        Ok(done) => done,
-        Err(_) => {
-            tracing::error!(job = %object.name_any(), "reconcile panicked");
-            metrics::counter!("igor_panics_total").increment(1);
-            Ok(Action::requeue(Duration::from_secs(300)))
-        }
+    let done = catch(reconcile::reconcile(object.clone(), term.clone())).await;
+    if let Err(error @ Error::ReconcilePanicked(_)) = &done {
+        metrics::counter!("igor_panics_total").increment(1);
+        reconcile::failed(&object, &term, error).await;
     }
+    done
+}
+
+/// Turns a panic of `work` into an error.
+async fn catch<T>(work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let said = panic.downcast_ref::<&str>().map(ToString::to_string).or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::ReconcilePanicked(said.unwrap_or_else(|| "something that is no text".to_owned())))
+    })
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "the controller calls it so")]
@@ -159,5 +166,28 @@ fn on_error(object: Arc<Job>, error: &Error, term: Arc<Term>) -> Action {
     });
     let namespace = object.namespace().unwrap_or_default();
     tracing::warn!(job = %object.name_any(), %namespace, failures, error = error as &dyn std::error::Error, "reconcile failed");
-    Action::requeue(Backoff::after(failures))
+    Action::requeue(Backoff::after(failures, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_becomes_an_error_that_is_tried_again_ever_more_rarely() {
+        async fn broken(text: Option<String>) -> Result<Action, Error> {
+            match text {
+                None => panic!("no text"),
+                Some(text) => panic!("{text}"),
+            }
+        }
+        for (work, said) in [(broken(None), "no text"), (broken(Some("row 7".to_owned())), "row 7")] {
+            let error = catch(work).await.expect_err("it panicked");
+            assert_eq!(error.to_string(), format!("the reconcile panicked: {said}"));
+            assert_eq!(error.stalled_reason(), "ReconcileError");
+            let wait = |failures| Backoff::after(failures, &error);
+            assert!(wait(1) <= Duration::from_secs(1) && wait(12) >= Duration::from_secs(150), "{:?}", wait(12));
+        }
+        assert_eq!(catch(std::future::ready(Ok(7))).await.ok(), Some(7));
+    }
 }

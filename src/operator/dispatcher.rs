@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::pokes::Moved;
 use super::term::Term;
 use super::wakes::Woken;
-use super::{Error, rebuild, relay};
-use crate::queue::TypeKey;
+use super::{Error, lost, rebuild, relay};
+use crate::queue::{self, TypeKey};
 use crate::store::{Filled, OpenType, Want};
 
 /// Most tasks in one transaction.
@@ -53,7 +53,7 @@ pub(super) struct Dispatcher {
 pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
     let mut dispatcher =
         Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), turn: 0, relayed: relay::Relayed::default() };
-    rebuild::rebuild(&mut dispatcher).await?;
+    rebuild::rebuild(&mut dispatcher, false).await?;
     dispatcher.look_at_everything().await?;
     let mut full_look = tokio::time::interval(FULL_LOOK);
     full_look.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -61,6 +61,7 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
     loop {
         // One transaction a turn: revokes, new jobs and the end of the term must not wait until a million tasks are out.
         let more = dispatcher.fill_once().await?;
+        term.fine("dispatcher");
         let nap = dispatcher.nap();
         tokio::select! {
             biased;
@@ -74,6 +75,7 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
             () = tokio::time::sleep(nap) => {}
         }
         dispatcher.take_in(term.wakes.take()).await?;
+        lost::stop_waiting(&mut dispatcher).await?;
     }
 }
 
@@ -84,7 +86,7 @@ impl Dispatcher {
 
     async fn take_in(&mut self, woken: Woken) -> Result<(), Error> {
         if woken.doubt {
-            rebuild::rebuild(self).await?;
+            rebuild::rebuild(self, woken.moved).await?;
             return self.look_at_everything().await;
         }
         if woken.outbox {
@@ -118,19 +120,34 @@ impl Dispatcher {
         if let Some(known) = self.keys.get(&key) {
             return Ok(known.clone());
         }
-        let (key, lying) = self.take_over(key).await?;
-        rebuild::judge_alone(self, &key, lying).await?;
-        Ok(key)
+        let taken = self.take_over(key, false).await?;
+        rebuild::judge_alone(self, &taken.key, taken.lying).await?;
+        self.open(&taken.key, taken.generation).await?;
+        Ok(taken.key)
     }
 
-    /// Makes this leader the owner of a type, then reads what lies in its streams.
-    pub(super) async fn take_over(&mut self, key: TypeKey) -> Result<(Arc<TypeKey>, Vec<rebuild::Lying>), Error> {
-        self.term.context.queue.prepare(&key, &self.term.meta(), self.term.owner).await?;
+    /// Makes this leader the owner of a type, then reads what lies in its streams. `moved`: no generation is believed.
+    pub(super) async fn take_over(&mut self, key: TypeKey, moved: bool) -> Result<rebuild::Taken, Error> {
+        let queue = &self.term.context.queue;
+        let found = queue.claim(&key, &self.term.meta(), self.term.owner).await?;
+        if moved {
+            queue.close(&key, self.term.owner).await?;
+        }
         let lying = rebuild::read_lanes(self, &key).await?;
         self.term.followed.send_if_modified(|followed| followed.insert(key.clone()));
         let shared = Arc::new(key.clone());
         self.keys.insert(key, shared.clone());
-        Ok((shared, lying))
+        Ok(rebuild::Taken { key: shared, generation: found.generation.filter(|_| !moved), lying })
+    }
+
+    /// The type's data are whole: under the generation that was found, or a new one.
+    pub(super) async fn open(&self, key: &TypeKey, generation: Option<String>) -> Result<(), Error> {
+        let generation = match generation {
+            Some(found) => found,
+            None => self.term.context.queue.open(key, self.term.owner).await?,
+        };
+        self.term.types.opened(key, generation);
+        Ok(())
     }
 
     /// Nothing is known to be ready in Redis any more.
@@ -189,7 +206,9 @@ impl Dispatcher {
     fn nap(&self) -> Duration {
         let now = now_ms();
         let due = self.open.values().filter_map(|open| open.view.due_ms).filter(|due| *due > now).min();
-        due.map_or(FULL_LOOK, |due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)).clamp(SHORTEST_NAP, FULL_LOOK))
+        let due = due.map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
+        let awaited = self.term.in_flight.awaited_until().map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        due.into_iter().chain(awaited).min().map_or(FULL_LOOK, |nap| nap.clamp(SHORTEST_NAP, FULL_LOOK))
     }
 }
 
@@ -200,6 +219,7 @@ struct Shares<'a> {
     types: HashMap<Arc<TypeKey>, (usize, usize)>,
     jobs: HashMap<Uuid, usize>,
     layers: HashMap<Uuid, usize>,
+    /// Of one transaction, and of what may be out of all types.
     chunk: usize,
 }
 
@@ -207,10 +227,11 @@ impl<'a> Shares<'a> {
     fn new(term: &'a Term, hungry: &[&Open]) -> Self {
         let mut types: HashMap<Arc<TypeKey>, (usize, usize)> = HashMap::new();
         for open in hungry {
-            let room = || (term.types.window(&open.key).saturating_sub(term.in_flight.of_type(&open.key)), 0);
+            let room = || (room(term, &open.key), 0);
             types.entry(open.key.clone()).or_insert_with(room).1 += 1;
         }
-        Self { term, types, jobs: HashMap::new(), layers: HashMap::new(), chunk: CHUNK }
+        let chunk = queue::WINDOWS_MAX.saturating_sub(term.in_flight.len()).min(CHUNK);
+        Self { term, types, jobs: HashMap::new(), layers: HashMap::new(), chunk }
     }
 
     fn take(&mut self, open: &Open) -> Option<Want> {
@@ -230,6 +251,12 @@ impl<'a> Shares<'a> {
         let room = u32::try_from(share).unwrap_or(u32::MAX);
         Some(Want { layer_id: view.layer_id, job_id: view.job_id, kind: view.kind.clone(), room })
     }
+}
+
+/// How many more tasks of a type may be out.
+fn room(term: &Term, key: &TypeKey) -> usize {
+    let out = term.in_flight.of_type(key);
+    if out.bytes >= queue::WINDOW_BYTES { 0 } else { term.types.window(key).saturating_sub(out.tasks) }
 }
 
 fn left(limit: Option<u32>, in_flight: usize) -> usize {

@@ -44,7 +44,10 @@ pub enum Error {
         source: Box<kube_lease_manager::LeaseManagerError>,
     },
     /// The stores are another install's.
-    #[error("Redis belongs to install {owner}, not to {ours}; --adopt takes it over")]
+    #[error(
+        "Redis is stamped by install {owner}, but this ledger is install {ours}: \
+         check REDIS_URL, the prefix and DATABASE_URL, or start once with --adopt to make it this ledger's"
+    )]
     OtherInstall {
         /// Whose it is.
         owner: String,
@@ -70,6 +73,9 @@ pub enum Error {
     /// The cache ended before it was filled.
     #[error("the cache of jobs is gone")]
     CacheGone,
+    /// The reconcile of one object panicked.
+    #[error("the reconcile panicked: {0}")]
+    ReconcilePanicked(String),
     /// A task of this process panicked.
     #[error("a part of the operator panicked")]
     Panicked {

@@ -4,6 +4,8 @@
 //! turns wishes into plans and facts into status; the dispatcher hands tasks out; the collector brings results in; the sweeper looks
 //! for what nobody reports. Each loop is supervised: it fails, backs off and begins again without the others.
 
+mod archive;
+mod clients;
 mod collector;
 mod context;
 mod controller;
@@ -13,6 +15,7 @@ mod events;
 mod health;
 mod in_flight;
 mod leader;
+mod lost;
 mod pokes;
 mod rebuild;
 mod reconcile;
@@ -20,6 +23,7 @@ mod relay;
 mod supervise;
 mod sweeper;
 mod term;
+mod troubles;
 mod types;
 mod wakes;
 mod writes;
@@ -32,6 +36,8 @@ use kube::api::Api;
 use kube::core::{DeserializeGuard, PartialObjectMeta};
 use tokio_util::sync::CancellationToken;
 
+pub use self::archive::objects_made_on;
+use self::clients::Clients;
 use self::context::Context;
 pub use self::error::Error;
 use self::health::Readiness;
@@ -60,7 +66,7 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     readiness.set(true);
     let lease = context.config.lease.clone();
     tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
-    let led = leader::lead(context.client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
+    let led = leader::lead(context.lease_client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
     stop.cancel();
     health.await.map_err(|source| Error::Panicked { source })??;
     led
@@ -103,16 +109,13 @@ async fn connect(config: config::Operator, stop: &CancellationToken) -> Result<O
 }
 
 async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
-    let mut settings = kube::Config::infer().await.map_err(|source| Error::Kubeconfig { source: Box::new(source) })?;
-    // The reconcile has a backoff of its own, and a status that nobody needs any more is not tried fifteen times.
-    settings.default_retry = false;
-    let client = Client::try_from(settings).map_err(|source| Error::Kube { act: "make a client", source })?;
+    let clients = Clients::infer().await?;
     let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
     let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
     ledger.ensure_partitions().await?;
     let cluster = match &config.cluster_id {
         Some(id) => id.clone(),
-        None => cluster_id(&client).await?,
+        None => cluster_id(&clients.calls).await?,
     };
     let install = ledger.install(&cluster, config.adopt).await?.to_string();
     match queue.install().await? {
@@ -123,7 +126,7 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     if let Some(policy) = queue.eviction_policy().await?.filter(|policy| policy != "noeviction") {
         tracing::warn!(%policy, "Redis may evict keys: set maxmemory-policy to noeviction");
     }
-    Ok(Context::new(client, ledger, queue, config.clone(), identity(&config.lease)))
+    Ok(Context::new(clients, ledger, queue, config.clone(), identity(&config.lease)))
 }
 
 /// The uid of namespace kube-system is what makes a cluster itself.
@@ -135,7 +138,7 @@ async fn cluster_id(client: &Client) -> Result<String, Error> {
 
 /// One term: a new epoch, then the loops, until leadership is over.
 async fn lead(context: Arc<Context>, over: CancellationToken) {
-    if !leader::holds(&context.client, &context.config.lease, &context.identity).await {
+    if !leader::holds(&context.lease_client, &context.config.lease, &context.identity).await {
         // A lease that cannot be read or is another's: whoever holds it must not be fenced off.
         return;
     }
@@ -162,20 +165,19 @@ async fn lead(context: Arc<Context>, over: CancellationToken) {
 }
 
 async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>) {
-    let stop = || term.stop.clone();
     let (tell, deleted) = tokio::sync::mpsc::unbounded_channel();
     let deleted: controller::Deleted = Arc::new(tokio::sync::Mutex::new(deleted));
     let (watched, controllers): (Vec<_>, Vec<_>) =
         pokes.into_iter().map(|(pokes, scope)| controller::build(term, scope, pokes, tell.clone())).unzip();
     tokio::join!(
         futures::future::join_all(controllers),
-        supervise("dispatcher", stop(), || dispatcher::run(term.clone())),
-        supervise("collector", stop(), || collector::run(term.clone())),
-        supervise("leases", stop(), || sweeper::leases(term.clone())),
-        supervise("survey", stop(), || sweeper::survey(term.clone())),
-        supervise("gone", stop(), || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
-        supervise("events", stop(), || events::run(term.clone())),
-        supervise("partitions", stop(), || partitions(term.clone())),
+        supervise("dispatcher", term, || dispatcher::run(term.clone())),
+        supervise("collector", term, || collector::run(term.clone())),
+        supervise("leases", term, || sweeper::leases(term.clone())),
+        supervise("survey", term, || sweeper::survey(term.clone())),
+        supervise("gone", term, || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("events", term, || events::run(term.clone())),
+        supervise("partitions", term, || partitions(term.clone())),
     );
 }
 

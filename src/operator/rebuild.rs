@@ -1,8 +1,9 @@
-//! The table of entries, made anew from the streams and the ledger: when a term begins, and after any doubt about Redis.
+//! The table of what is out, made anew from the streams and the ledger: when a term begins, and after any doubt about Redis.
 //!
 //! In this order: take the types over (from then on an earlier leader pushes nothing), read what lies in the streams, read what the
 //! ledger calls queued or running, and only then judge. What is only in a stream is stale and deleted. What is only in the ledger
-//! is pushed again at the same attempt (the first result of it counts), or becomes pending again when it is paused.
+//! is pushed again at the same attempt, or becomes pending again when it is paused. But what may be running is waited for first
+//! (`lost`): its worker announces it. Last, the types whose data were not whole are opened under a new generation.
 
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -11,17 +12,24 @@ use uuid::Uuid;
 
 use super::Error;
 use super::dispatcher::Dispatcher;
-use super::in_flight::Flight;
+use super::in_flight::{Flight, Place};
+use super::lost;
 use super::relay;
 use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
-use crate::store::{Attempt, Change, Dispatched, Outstanding, Recalled};
+use crate::store::{Change, Outstanding};
 
 /// Entries read at once.
 const PAGE: usize = 1000;
-/// Tasks written at once.
-const CHUNK: usize = 1000;
 /// Outbox rows that are looked at for their types.
 const ROWS: u32 = 1000;
+
+/// A type that was taken over.
+pub(super) struct Taken {
+    pub(super) key: Arc<TypeKey>,
+    /// The generation of its data; `None`: they are not whole.
+    pub(super) generation: Option<String>,
+    pub(super) lying: Vec<Lying>,
+}
 
 /// An entry as it lies in a stream; `None` = its header cannot be read.
 pub(super) struct Lying {
@@ -30,24 +38,31 @@ pub(super) struct Lying {
     attempt: Option<(Uuid, u32)>,
 }
 
-type Known = HashMap<Uuid, Outstanding>;
+/// What the ledger calls queued or running.
+pub(super) type Known = HashMap<Uuid, Outstanding>;
 
-/// Rebuilds the table, then relays what the outbox holds and pushes what is missing.
-pub(super) async fn rebuild(dispatcher: &mut Dispatcher) -> Result<(), Error> {
+/// Rebuilds the table, then relays what the outbox holds and pushes what is missing. `moved`: Redis is another server than before,
+/// so no generation is believed.
+pub(super) async fn rebuild(dispatcher: &mut Dispatcher, moved: bool) -> Result<(), Error> {
     let term = dispatcher.term().clone();
-    term.in_flight.clear();
+    term.types.close();
     dispatcher.forget_types();
     let mut found = Vec::new();
     for key in types_in_use(dispatcher).await? {
-        let (key, lying) = dispatcher.take_over(key).await?;
-        found.push((key, lying));
+        found.push(dispatcher.take_over(key, moved).await?);
     }
     let outstanding = outstanding(dispatcher).await?;
-    for (key, lying) in found {
-        judge(dispatcher, &key, lying, &outstanding).await?;
+    // Only now: as long as Redis is away, what was known of it must not be lost.
+    let before = term.in_flight.take();
+    for taken in &mut found {
+        judge(dispatcher, &taken.key, std::mem::take(&mut taken.lying), &outstanding).await?;
     }
     relay::relay(dispatcher).await?;
-    settle_differences(dispatcher, &outstanding).await
+    settle_differences(dispatcher, &outstanding, &before).await?;
+    for Taken { key, generation, .. } in found {
+        dispatcher.open(&key, generation).await?;
+    }
+    Ok(())
 }
 
 /// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked.
@@ -121,8 +136,7 @@ async fn judge(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lying: Vec<Lying>, o
             stale.push(EntryRef { lane, id: entry });
             continue;
         };
-        let flight = Flight::new(key, lane, Some(entry), attempt);
-        term.in_flight.insert(attempt.task_id, flight);
+        term.in_flight.insert(attempt.task_id, Flight::new(key, lane, Place::Entry(entry), attempt));
     }
     if !stale.is_empty() {
         tracing::info!(%key, entries = stale.len(), "stale entries are deleted");
@@ -132,43 +146,16 @@ async fn judge(dispatcher: &Dispatcher, key: &Arc<TypeKey>, lying: Vec<Lying>, o
 }
 
 /// Compares the table with the ledger once more: what has ended meanwhile is forgotten, and what the ledger has called queued or
-/// running all the time while Redis does not have it is pushed again.
-async fn settle_differences(dispatcher: &mut Dispatcher, before: &Known) -> Result<(), Error> {
+/// running all the time while Redis does not have it is taken for lost.
+async fn settle_differences(dispatcher: &mut Dispatcher, before: &Known, flights: &HashMap<Uuid, Flight>) -> Result<(), Error> {
     let term = dispatcher.term().clone();
     let now = outstanding(dispatcher).await?;
     let is_known = |task: Uuid, attempt: u32| now.get(&task).is_some_and(|known| known.attempt.attempt == attempt);
     for (task, flight) in term.in_flight.matching(|task, flight| !is_known(task, flight.attempt)) {
         term.in_flight.remove(task, flight.attempt);
     }
-    let is_missing = |known: &Attempt| term.in_flight.get(known.task_id).is_none();
-    let mut back = Vec::new();
-    let mut push = Vec::new();
-    for known in now.into_values().filter(|known| is_missing(&known.attempt)) {
-        let attempt = known.attempt;
-        let same = before.get(&attempt.task_id).is_some_and(|before| before.attempt == attempt);
-        match (same, known.paused && !known.running) {
-            (false, _) => {}
-            (true, true) => {
-                let Attempt { job_id, task_id, attempt, kind, .. } = attempt;
-                back.push(Recalled { job_id, task_id, attempt, kind });
-            }
-            (true, false) => push.push(attempt.task_id),
-        }
-    }
-    if back.is_empty() && push.is_empty() {
-        return Ok(());
-    }
-    tracing::info!(pushed = push.len(), pending = back.len(), "tasks that Redis did not have");
-    for chunk in back.chunks(CHUNK) {
-        term.context.store.recall_done(term.epoch, chunk).await?;
-    }
-    for chunk in push.chunks(CHUNK) {
-        let tasks = term.context.store.pushable(chunk).await?;
-        relay::push(dispatcher, tasks.into_iter().filter(|task| is_same(before, task)).collect()).await?;
-    }
-    Ok(())
-}
-
-fn is_same(before: &Known, task: &Dispatched) -> bool {
-    before.get(&task.task_id).is_some_and(|before| before.attempt.attempt == task.attempt)
+    let is_same = |known: &Outstanding| before.get(&known.attempt.task_id).is_some_and(|before| before.attempt == known.attempt);
+    let is_missing = |known: &Outstanding| term.in_flight.get(known.attempt.task_id).is_none();
+    let missing: Vec<Outstanding> = now.into_values().filter(|known| is_same(known) && is_missing(known)).collect();
+    lost::recover(dispatcher, missing, flights).await
 }

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::Error;
 use super::dispatcher::Dispatcher;
-use super::in_flight::Flight;
+use super::in_flight::{Flight, Place};
 use super::term::Term;
 use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
@@ -53,9 +53,17 @@ async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatche
 }
 
 fn flight(key: &Arc<TypeKey>, lane: Lane, task: &Dispatched) -> Flight {
-    let timeout = task.timeout_ms.map(Duration::from_millis);
-    let since = Instant::now();
-    Flight { key: key.clone(), lane, entry: None, attempt: task.attempt, layer: task.layer_id, job: task.job_id, timeout, since }
+    Flight {
+        key: key.clone(),
+        lane,
+        place: Place::Pushing,
+        attempt: task.attempt,
+        layer: task.layer_id,
+        job: task.job_id,
+        timeout: task.timeout_ms.map(Duration::from_millis),
+        since: Instant::now(),
+        bytes: task.args.len(),
+    }
 }
 
 fn entry(task: &Dispatched) -> Entry {
@@ -99,7 +107,7 @@ impl Relayed {
         let (term, rows) = (term.clone(), self.0.clone());
         tokio::spawn(async move {
             linger("forget").await;
-            match term.context.store.outbox_delete(&seqs).await {
+            match term.context.store.outbox_delete(term.epoch, &seqs).await {
                 Ok(()) => {
                     let mut rows = rows.lock().unwrap_or_else(PoisonError::into_inner);
                     for seq in &seqs {
@@ -192,7 +200,7 @@ async fn finish_revokes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<()
 /// Takes attempts away from the queue and from their workers.
 pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)]) -> Result<(), Error> {
     let flight_of = |(task, attempt): &(Uuid, u32)| term.in_flight.get(*task).filter(|flight| flight.attempt == *attempt);
-    let entry_of = |flight: Flight| Some(EntryRef { lane: flight.lane, id: flight.entry? });
+    let entry_of = |flight: Flight| Some(EntryRef { lane: flight.lane, id: flight.entry()? });
     let entries: Vec<EntryRef> = attempts.iter().filter_map(flight_of).filter_map(entry_of).collect();
     term.context.queue.remove(key, &entries, term.owner).await?;
     term.context.queue.publish_kill(key, attempts).await?;
@@ -212,7 +220,7 @@ async fn recall(term: &Term, scope: Scope) -> Result<(), Error> {
     });
     let mut lanes: BTreeMap<(Arc<TypeKey>, Lane), BTreeMap<EntryId, (Uuid, Flight)>> = BTreeMap::new();
     for (task, flight) in flights {
-        let Some(entry) = flight.entry else { continue };
+        let Some(entry) = flight.entry() else { continue };
         lanes.entry((flight.key.clone(), flight.lane)).or_default().insert(entry, (task, flight));
     }
     for ((key, lane), flights) in lanes {

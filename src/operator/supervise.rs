@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
+use super::term::Term;
 
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
@@ -14,8 +15,16 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A loop that ran so long starts with the first pause again.
 const HEALTHY: Duration = Duration::from_secs(30);
 
-/// Runs `work` until `stop`, again after every failure and panic. A lost fence ends the whole term: `stop` is cancelled.
-pub(super) async fn supervise<Work, Run>(name: &'static str, stop: CancellationToken, mut work: Work)
+/// Runs `work` until the term is over, again after every failure and panic. A lost fence ends the whole term.
+pub(super) async fn supervise<Work, Run>(name: &'static str, term: &Term, work: Work)
+where
+    Work: FnMut() -> Run,
+    Run: Future<Output = Result<(), Error>> + Send + 'static,
+{
+    run_again(name, &term.stop, |error| term.failed(name, error), work).await;
+}
+
+async fn run_again<Work, Run>(name: &'static str, stop: &CancellationToken, failed: impl Fn(&Error), mut work: Work)
 where
     Work: FnMut() -> Run,
     Run: Future<Output = Result<(), Error>> + Send + 'static,
@@ -31,7 +40,10 @@ where
                 stop.cancel();
                 return;
             }
-            Ok(Err(error)) => tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again"),
+            Ok(Err(error)) => {
+                tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again");
+                failed(&error);
+            }
             Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
         }
         metrics::counter!("igor_loop_failures_total", "loop" => name).increment(1);
@@ -42,5 +54,35 @@ where
             () = stop.cancelled() => return,
             () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_PAUSE),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_panics_or_fails_is_run_again_until_it_ends() {
+        let runs = Arc::new(AtomicUsize::new(0));
+        let stop = CancellationToken::new();
+        let failures = AtomicUsize::new(0);
+        let failed = |_: &Error| {
+            failures.fetch_add(1, Ordering::Relaxed);
+        };
+        run_again("test", &stop, failed, || {
+            let runs = runs.clone();
+            async move {
+                match runs.fetch_add(1, Ordering::Relaxed) {
+                    0 => panic!("once"),
+                    1 => Err(Error::CacheGone),
+                    _ => Ok(()),
+                }
+            }
+        })
+        .await;
+        assert_eq!((runs.load(Ordering::Relaxed), failures.load(Ordering::Relaxed), stop.is_cancelled()), (3, 1, false));
     }
 }

@@ -11,9 +11,10 @@ use uuid::Uuid;
 use super::context::Context;
 use super::in_flight::InFlight;
 use super::pokes::{Moved, Poker};
+use super::troubles::Troubles;
 use super::types::Types;
 use super::wakes::Wakes;
-use super::{Handle, Job};
+use super::{Error, Handle, Job};
 use crate::queue::{Meta, Owner, TypeKey};
 use crate::store::{Epoch, JobChange};
 
@@ -27,6 +28,7 @@ pub(super) struct Term {
     pub(super) in_flight: InFlight,
     pub(super) wakes: Wakes,
     pub(super) types: Types,
+    pub(super) troubles: Troubles,
     /// The types whose results are read.
     pub(super) followed: watch::Sender<BTreeSet<TypeKey>>,
     poker: Poker,
@@ -44,6 +46,7 @@ impl Term {
             in_flight: InFlight::default(),
             wakes: Wakes::default(),
             types: Types::default(),
+            troubles: Troubles::default(),
             followed: watch::Sender::default(),
             poker,
             handles: Mutex::default(),
@@ -92,6 +95,27 @@ impl Term {
     pub(super) fn poke(&self, job_id: Uuid, moved: Moved) {
         if let Some(job) = self.jobs().get(&job_id).cloned() {
             self.poker.poke(job, moved);
+        }
+    }
+
+    /// A loop failed: when that lasts, the jobs' statuses say so.
+    pub(super) fn failed(&self, work: &'static str, error: &Error) {
+        if self.troubles.failed(work, error) {
+            self.poke_all();
+        }
+    }
+
+    /// A loop works.
+    pub(super) fn fine(&self, work: &'static str) {
+        if self.troubles.fine(work) {
+            self.poke_all();
+        }
+    }
+
+    fn poke_all(&self) {
+        let jobs: Vec<_> = self.jobs().values().cloned().collect();
+        for job in jobs {
+            self.poker.poke(job, Moved::Change);
         }
     }
 

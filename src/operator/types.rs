@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::queue::{self, EntryId, TypeKey};
+use crate::queue::{self, Backlog, EntryId, Lane, TypeKey};
 
 /// The window of a type that nobody is known to serve.
 const UNSERVED: (usize, usize) = (1, 1);
@@ -26,11 +27,22 @@ struct Type {
     rate: f64,
     /// The newest result that is committed to the ledger and deleted.
     committed: Option<EntryId>,
+    /// The generation of its data that this leader wrote or found.
+    generation: Option<String>,
+    /// By lane: entries up to this one have been delivered.
+    delivered: [EntryId; Lane::ALL.len()],
 }
 
 /// All types, shared.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Types(Arc<Mutex<State>>);
+pub(super) struct Types(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: Mutex<State>,
+    /// Woken at each commit of results.
+    committed: Notify,
+}
 
 #[derive(Debug, Default)]
 struct State {
@@ -40,7 +52,7 @@ struct State {
 
 impl Types {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a look at the registry found; whether the type is served now and was not before, or the other way round.
@@ -53,17 +65,63 @@ impl Types {
         std::mem::replace(&mut known.unserved, unserved) != unserved
     }
 
+    /// The type's data in Redis are whole, and this is their generation.
+    pub(super) fn opened(&self, key: &TypeKey, generation: String) {
+        self.state().types.entry(key.clone()).or_default().generation = Some(generation);
+    }
+
+    /// The generation of the type's data, unless it is being made or restored.
+    pub(super) fn generation(&self, key: &TypeKey) -> Option<String> {
+        self.state().types.get(key)?.generation.clone()
+    }
+
+    /// The types' data are about to be compared or restored.
+    pub(super) fn close(&self) {
+        for known in self.state().types.values_mut() {
+            known.generation = None;
+        }
+    }
+
+    /// How far each lane of a type has been delivered.
+    pub(super) fn delivered(&self, key: &TypeKey, backlog: &[Backlog]) {
+        let mut state = self.state();
+        let known = state.types.entry(key.clone()).or_default();
+        for (known, seen) in known.delivered.iter_mut().zip(backlog) {
+            // Ids rise with the time, also beyond a loss of the data.
+            *known = seen.delivered.max(*known);
+        }
+    }
+
+    /// Whether an entry was delivered as of the last look.
+    pub(super) fn was_delivered(&self, key: &TypeKey, lane: Lane, entry: EntryId) -> bool {
+        let place = Lane::ALL.iter().position(|known| *known == lane);
+        self.state().types.get(key).zip(place).is_some_and(|(known, place)| entry <= known.delivered[place])
+    }
+
     /// Results of the type up to `newest` are committed, `count` of them.
     pub(super) fn committed(&self, key: &TypeKey, newest: EntryId, count: u32) {
         let mut state = self.state();
         let known = state.types.entry(key.clone()).or_default();
         known.drained += count;
         known.committed = known.committed.max(Some(newest));
+        drop(state);
+        self.0.committed.notify_waiters();
     }
 
-    /// Whether every result of the type up to `last` is committed.
-    pub(super) fn is_committed(&self, key: &TypeKey, last: EntryId) -> bool {
-        last == EntryId::ZERO || self.state().types.get(key).is_some_and(|known| known.committed >= Some(last))
+    /// Waits until every result of the type up to `last` is committed, at most for `limit`; whether it is.
+    pub(super) async fn drained(&self, key: &TypeKey, last: Option<EntryId>, limit: Duration) -> bool {
+        let Some(last) = last else { return true };
+        let drained = async {
+            loop {
+                let mut commit = std::pin::pin!(self.0.committed.notified());
+                commit.as_mut().enable();
+                if self.state().types.get(key).is_some_and(|known| known.committed >= Some(last)) {
+                    return;
+                }
+                commit.await;
+            }
+        };
+        tokio::time::timeout(limit, drained).await.is_ok()
     }
 
     /// Turns what drained since the last call into rates.

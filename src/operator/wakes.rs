@@ -17,6 +17,8 @@ pub(super) struct Woken {
     pub(super) outbox: bool,
     /// Redis may not hold what it should.
     pub(super) doubt: bool,
+    /// It is another server than before, so what it holds may be an older copy.
+    pub(super) moved: bool,
 }
 
 /// The shared signal.
@@ -48,6 +50,11 @@ impl Wakes {
     /// Redis may not hold what it should: everything is compared anew.
     pub(super) fn doubt(&self) {
         self.with(|woken| woken.doubt = true);
+    }
+
+    /// Redis is another server than before: everything is compared anew, under new generations.
+    pub(super) fn moved(&self) {
+        self.with(|woken| (woken.doubt, woken.moved) = (true, true));
     }
 
     fn with(&self, note: impl FnOnce(&mut Woken)) {

@@ -5,6 +5,8 @@
 mod crash;
 mod sabotage;
 
-pub(crate) use self::crash::{after, before};
+pub(crate) use self::crash::{after, before_all};
+#[cfg(feature = "operator")]
+pub(crate) use self::crash::{before, kube_client};
 #[cfg(feature = "operator")]
 pub(crate) use self::sabotage::{Safeguard, is_left_out, linger};

@@ -56,6 +56,9 @@ return redis.call('HGET', KEYS[1], 'gen')"
         .to_vec()
 });
 
+/// Takes the mark away that the type's data is whole.
+static CLOSE: LazyLock<Vec<u8>> = LazyLock::new(|| fenced(1, "return redis.call('HDEL', KEYS[1], 'gen')"));
+
 /// Sets fields of meta for its owner.
 static AMEND: LazyLock<Vec<u8>> = LazyLock::new(|| fenced(1, "redis.call('HSET', KEYS[1], unpack(ARGV, 2)) return 1"));
 
@@ -114,6 +117,17 @@ impl Client {
         self.link.command("writing the install id", redis::cmd("SET").arg(self.keys.install()).arg(id)).await.map(drop)
     }
 
+    /// What tells this server process from every other: another answer than before means a restart or a failover. `None` where the
+    /// server does not let it be read.
+    pub async fn server_id(&self) -> Result<Option<String>, Error> {
+        let act = "reading the server's id";
+        match self.link.command(act, redis::cmd("INFO").arg("server")).await {
+            Ok(value) => Ok(reply::text(act, value)?.lines().find_map(|line| line.strip_prefix("run_id:")).map(|id| id.trim().to_owned())),
+            Err(Error::Refused { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// The server's `maxmemory-policy`, which must be `noeviction`; `None` where the server does not let it be read.
     pub async fn eviction_policy(&self) -> Result<Option<String>, Error> {
         let act = "reading maxmemory-policy";
@@ -131,7 +145,7 @@ impl Client {
     pub async fn prepare(&self, key: &TypeKey, meta: &Meta, owner: Owner) -> Result<Found, Error> {
         let found = self.claim(key, meta, owner).await?;
         if found.generation.is_none() {
-            self.open(key, owner, &uuid_like()).await?;
+            self.open(key, owner).await?;
         }
         Ok(found)
     }
@@ -152,9 +166,20 @@ impl Client {
         Ok(Found { generation })
     }
 
-    /// Writes `gen`, which tells workers that the type's data is whole: the last step of making or restoring a type.
-    pub async fn open(&self, key: &TypeKey, owner: Owner, generation: &str) -> Result<(), Error> {
-        self.amend(key, owner, "gen", generation).await
+    /// Writes a new `gen`, which tells workers that the type's data is whole: the last step of making or restoring a type.
+    pub async fn open(&self, key: &TypeKey, owner: Owner) -> Result<String, Error> {
+        // It only has to differ from every other.
+        let generation = format!("{:032x}", rand::random::<u128>());
+        self.amend(key, owner, "gen", &generation).await?;
+        Ok(generation)
+    }
+
+    /// Deletes `gen`: the data may not be what it was, as after a failover to an older copy. Workers announce what they run until
+    /// it is whole again and [`open`](Self::open)ed.
+    pub async fn close(&self, key: &TypeKey, owner: Owner) -> Result<(), Error> {
+        let mut script = redis::cmd("EVAL");
+        script.arg(CLOSE.as_slice()).arg(1).arg(self.keys.meta(key)).arg(owner.0);
+        self.script("closing a type", key, &script).await.map(drop)
     }
 
     /// Sets how many tasks a slot should take at once.
@@ -202,9 +227,4 @@ pub(super) fn fence(error: Error, key: &TypeKey) -> Error {
         Error::Refused { source, .. } if source.code() == Some("FENCED") => Error::Fenced(key.clone()),
         other => other,
     }
-}
-
-/// A generation only has to differ from every other.
-fn uuid_like() -> String {
-    format!("{:032x}", rand::random::<u128>())
 }

@@ -89,7 +89,7 @@ impl Lane {
 }
 
 /// The id of a stream entry, in the stream's order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EntryId {
     /// Unix milliseconds by the server's clock.
     pub ms: u64,

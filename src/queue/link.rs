@@ -11,6 +11,7 @@ use redis::{AsyncConnectionConfig, Cmd, ErrorKind, Pipeline, RedisError, RedisRe
 use tokio::sync::Mutex;
 
 use super::{Error, Settings};
+use crate::proof;
 
 /// Longer than any pause a healthy server makes.
 pub(crate) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(10);
@@ -82,7 +83,9 @@ impl Link {
     /// Sends one command.
     pub(crate) async fn command(&self, act: &'static str, command: &Cmd) -> Result<Value, Error> {
         let (number, mut connection) = self.connection().await?;
+        let effect = proof::before_all(act, std::iter::once(command));
         let reply = connection.send_packed_command(command).await;
+        proof::after(effect);
         refusal(self.judge(act, number, reply).await?).map_err(|source| Error::Refused { act, source })
     }
 
@@ -101,7 +104,9 @@ impl Link {
             return Ok(Vec::new());
         }
         let (number, mut connection) = self.connection().await?;
+        let effect = proof::before_all(act, pipeline.cmd_iter());
         let replies = connection.send_packed_commands(pipeline, 0, pipeline.len()).await;
+        proof::after(effect);
         let replies = self.judge(act, number, replies).await?;
         Ok(replies.into_iter().map(refusal).collect())
     }

@@ -37,7 +37,7 @@ pub use producer::{Settled, Stored};
 pub use registry::{Backlog, Card, Pending, WorkerInfo};
 pub use results::{ResultBatch, ResultStream};
 pub use settings::{Settings, Tls};
-pub use window::{WINDOW_BYTES, WINDOW_MAX, WINDOW_MIN, window};
+pub use window::{WINDOW_BYTES, WINDOW_MAX, WINDOW_MIN, WINDOWS_MAX, window};
 
 /// The version of the contract that is spoken here: `v` in headers, meta and cards.
 pub const CONTRACT: u32 = 1;

@@ -36,6 +36,8 @@ pub struct Backlog {
     pub length: u64,
     /// Entries that workers hold.
     pub pending: u64,
+    /// Entries up to this one were delivered; zero where there is no group.
+    pub delivered: EntryId,
 }
 
 /// An entry that a worker holds.
@@ -100,16 +102,15 @@ impl Client {
         let mut pipeline = redis::pipe();
         for lane in Lane::ALL {
             pipeline.cmd("XLEN").arg(self.keys.lane(key, lane));
-            pipeline.cmd("XPENDING").arg(self.keys.lane(key, lane)).arg(GROUP);
+            pipeline.cmd("XINFO").arg("GROUPS").arg(self.keys.lane(key, lane));
         }
         let mut answers = self.link.pipeline(act, &pipeline).await?.into_iter();
         let mut backlogs = [Backlog::default(); 3];
         for backlog in &mut backlogs {
-            if let (Some(Ok(length)), Some(pending)) = (answers.next(), answers.next()) {
-                backlog.length = reply::count(act, &length)?;
-                // NOGROUP: nobody holds anything.
-                let summary = pending.map_or(Ok(Vec::new()), |value| reply::array(act, value))?;
-                backlog.pending = summary.first().map_or(Ok(0), |count| reply::count(act, count))?;
+            if let (Some(Ok(length)), Some(groups)) = (answers.next(), answers.next()) {
+                // No such key: nobody holds anything.
+                let groups = groups.map_or(Ok(Vec::new()), |value| reply::array(act, value))?;
+                *backlog = Backlog { length: reply::count(act, &length)?, ..delivered(act, groups)? };
             }
         }
         Ok(backlogs)
@@ -241,6 +242,19 @@ fn pending(act: &'static str, row: Value) -> Result<Pending, Error> {
         }),
         Err(row) => Err(reply::unreadable(act, &Value::Array(row))),
     }
+}
+
+/// What our group of a lane has delivered.
+fn delivered(act: &'static str, groups: Vec<Value>) -> Result<Backlog, Error> {
+    for group in groups {
+        let fields: BTreeMap<String, String> = reply::words(act, group)?.into_iter().collect();
+        if fields.get("name").is_some_and(|name| name == GROUP) {
+            let read = |field: &str| fields.get(field).map_or("", String::as_str);
+            let delivered = read("last-delivered-id").parse().unwrap_or(EntryId::ZERO);
+            return Ok(Backlog { length: 0, pending: read("pending").parse().unwrap_or(0), delivered });
+        }
+    }
+    Ok(Backlog::default())
 }
 
 /// Name, pending and idle of a row of `XINFO CONSUMERS`.

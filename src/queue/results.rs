@@ -23,8 +23,8 @@ const BLOCK: Duration = Duration::from_secs(5);
 /// Reads that wait for the collector; beyond, Redis holds them.
 const READ_AHEAD: usize = 4;
 
-/// Entries of all streams of one read, roughly. An entry holds at most 1,000 reports and 256 KiB.
-const ENTRIES_PER_READ: usize = 256;
+/// Entries of all streams of one read, roughly. An entry holds at most 1,000 reports and 256 KiB, so a read holds 16 MiB at the worst.
+const ENTRIES_PER_READ: usize = 64;
 
 /// The wait after the first failed read; it doubles up to the second.
 const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));

@@ -9,6 +9,9 @@ pub const WINDOW_MAX: usize = 10_000;
 /// Most bytes of arguments of one type in Redis.
 pub const WINDOW_BYTES: usize = 64 * 1024 * 1024;
 
+/// Most tasks of all types together in Redis.
+pub const WINDOWS_MAX: usize = 200_000;
+
 /// Tasks of a type that may be queued or running at once: two rounds for every slot of its workers, or a quarter of a second of what
 /// they did in the last second, whichever is more.
 pub fn window(slots: usize, batch: usize, per_second: f64) -> usize {

@@ -8,12 +8,12 @@ mod rows;
 
 use std::time::Duration;
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
 use super::advance::{advance_jobs, list_live};
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, Transaction, within};
 use super::error::Error;
 use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
 use super::levels::Levels;
@@ -105,7 +105,7 @@ impl Store {
 }
 
 /// The last rows are in: the job is accepted, and its first layers open.
-async fn finish(transaction: &mut Transaction<'static, Postgres>, job: &mut LockedJob) -> Result<JobChange, Error> {
+async fn finish(transaction: &mut Transaction, job: &mut LockedJob) -> Result<JobChange, Error> {
     sqlx::query!(
         "UPDATE igor.jobs SET loaded_at = statement_timestamp(), updated_at = statement_timestamp() WHERE id = $1 AND created_at = $2",
         job.id,

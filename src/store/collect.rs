@@ -13,8 +13,8 @@ use super::error::Error;
 use super::facts::{Collected, Epoch, LayerCount, Outcome, Recalled};
 use super::rows::{LockedJob, count, lock_jobs};
 use super::time::Days;
-use crate::core::fold::Said;
-use crate::core::retry::{self, Backoff, Ended, REASON_UNREADABLE, Standing};
+use crate::core::fold::{Report, Said};
+use crate::core::retry::{self, Backoff, Ended, REASON_LOST, REASON_POISON, REASON_UNREADABLE, REASON_UNSTORABLE, Standing};
 use crate::core::status::{RECALL, RESULT, Status};
 use crate::proof::linger;
 
@@ -35,7 +35,7 @@ impl Store {
     /// Takes the outcomes of attempts, folded to one an attempt, at most about a thousand.
     ///
     /// A stale or repeated outcome, or one that was said in another type's stream, changes nothing. One that the database refuses
-    /// is set aside alone: the batch is halved until it is found.
+    /// is set aside alone: the batch is halved until it is found, and its task ends as `Unstorable`.
     pub async fn collect(&self, epoch: Epoch, outcomes: Vec<Outcome>) -> Result<Collected, Error> {
         let mut collected = Collected::default();
         let mut batches = vec![outcomes];
@@ -46,7 +46,16 @@ impl Store {
                     let second = batch.split_off(batch.len() / 2);
                     batches.extend([second, batch]);
                 }
-                Err(error) if error.is_bad_row() => collected.refused.extend(batch.into_iter().map(|outcome| (outcome, error.to_string()))),
+                Err(error) if error.is_bad_row() => {
+                    let bare: Vec<Outcome> = batch.iter().filter_map(bare).collect();
+                    match within(ACT, self.collect_batch(epoch, &bare)).await {
+                        Ok(done) => collected.add(done),
+                        Err(again) if again.is_bad_row() => {}
+                        Err(again) => return Err(again),
+                    }
+                    let why = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+                    collected.refused.extend(batch.into_iter().map(|outcome| (outcome, why.clone())));
+                }
                 Err(error) => return Err(error),
             }
         }
@@ -65,10 +74,11 @@ impl Store {
         let mut jobs = lock_jobs(&mut transaction, &ids, ACT).await?;
         let known: BTreeMap<Uuid, &LockedJob> = jobs.iter().map(|job| (job.id, job)).collect();
         let standings = read_standings(&mut transaction, outcomes).await?;
-        let rows: Vec<TaskMove> = outcomes
+        let mut rows: Vec<TaskMove> = outcomes
             .iter()
             .filter_map(|outcome| decide(outcome, known.get(owners.get(&outcome.report.task)?)?, standings.get(&outcome.report.task)))
             .collect();
+        name_lost_workers(&mut transaction, &mut rows).await?;
         linger("collect-decided").await;
         let (applied, counts) = apply_moves(&mut transaction, &rows, RESULT, ACT).await?;
         let touched: Vec<Uuid> = counts.iter().filter(|count| count.tasks.unfinished() == 0).map(|count| count.job_id).collect();
@@ -166,6 +176,50 @@ fn needs_standing(said: Said) -> bool {
         Said::Errored | Said::Released | Said::Lost => true,
         Said::Running | Said::Completed | Said::Skipped | Said::Cancelled => false,
     }
+}
+
+/// An outcome that is refused, without anything that its worker wrote: the task must not hang. Nothing for what still runs.
+fn bare(outcome: &Outcome) -> Option<Outcome> {
+    if outcome.report.said == Said::Running {
+        return None;
+    }
+    let report = Report {
+        said: Said::Errored,
+        message: Some("the ledger cannot store what the worker said".to_owned()),
+        why: Some(REASON_UNSTORABLE.to_owned()),
+        retry_ms: None,
+        last: true,
+        worker: None,
+        ..outcome.report.clone()
+    };
+    Some(Outcome { report, ..outcome.clone() })
+}
+
+/// Whoever has to find out what kills workers wants to know which.
+async fn name_lost_workers(connection: &mut PgConnection, rows: &mut [TaskMove]) -> Result<(), Error> {
+    let is_poison = |row: &TaskMove| row.reason.as_deref() == Some(REASON_POISON);
+    let tasks: Vec<Uuid> = rows.iter().filter(|row| is_poison(row)).map(|row| row.task_id).collect();
+    if tasks.is_empty() {
+        return Ok(());
+    }
+    let days = Days::of(&tasks);
+    let lost = sqlx::query!(
+        "SELECT task_id, actor FROM igor.transitions
+         WHERE task_id = ANY($1) AND created_at BETWEEN $2 AND $3 AND reason = $4 ORDER BY task_id, version",
+        &tasks,
+        days.lo as _,
+        days.hi as _,
+        REASON_LOST
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    for row in rows.iter_mut().filter(|row| is_poison(row)) {
+        let before = lost.iter().filter(|lost| lost.task_id == row.task_id).map(|lost| lost.actor.as_str());
+        let workers: Vec<&str> = before.chain([row.actor.as_str()]).map(|actor| actor.trim_start_matches("worker ")).collect();
+        row.message = Some(format!("its workers died: {}", workers.join(", ")));
+    }
+    Ok(())
 }
 
 /// What is to be written for an outcome; nothing when it was said in another queue's stream, or says nothing.

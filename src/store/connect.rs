@@ -1,20 +1,29 @@
 //! The pools of connections, and the frame of every transaction: the epoch first, the failed act named.
 
+use std::ops::{Deref, DerefMut};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
 
 use super::error::Error;
 use super::facts::Epoch;
 use super::migrate;
-use crate::proof::{Safeguard, is_left_out};
+use crate::proof::{self, Safeguard, is_left_out};
 
 /// How long a whole transaction may take before its connection is given up: above the server's own limits.
-const GIVE_UP: Duration = Duration::from_secs(45);
+const GIVE_UP: Duration = Duration::from_secs(25);
+/// How long a look at a job may take, by the same measure.
+const READ_GIVE_UP: Duration = Duration::from_secs(8);
+/// How long a connection is waited for: three tries in a row, after which a status says that the ledger is away, take a quarter
+/// of a minute.
+const ACQUIRE: Duration = Duration::from_secs(4);
+/// How long a connection that comes back to its pool gets to say that it is alive. One whose other end is gone without a word would
+/// be waited for until the kernel gives it up, a quarter of an hour, and its place with it.
+const ALIVE: Duration = Duration::from_secs(4);
 
 /// Where the ledger is.
 #[derive(Clone)]
@@ -74,8 +83,8 @@ impl Store {
     }
 
     /// Begins a transaction: of the leader of `epoch`, or (`None`) of anybody.
-    pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction<'static, Postgres>, Error> {
-        let mut transaction = self.writer.begin().await.act(act)?;
+    pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
+        let mut transaction = Transaction { open: self.writer.begin().await.act(act)?, act };
         if let Some(ours) = epoch {
             let current = sqlx::query_scalar!("SELECT number FROM igor.epoch").fetch_one(&mut *transaction).await.act(act)?;
             if current != ours.0 && !is_left_out(Safeguard::EpochCheck) {
@@ -89,7 +98,7 @@ impl Store {
 /// Server-side limits of a connection that writes: a stopped process must not keep its locks. Every row is reached by its key:
 /// plans are kept for unknown bounds, which the planner takes for so narrow that it would rather read and sort a whole day.
 const WRITER: [(&str, &str); 8] = [
-    ("statement_timeout", "30s"),
+    ("statement_timeout", "20s"),
     ("lock_timeout", "5s"),
     ("idle_in_transaction_session_timeout", "5s"),
     ("jit", "off"),
@@ -104,7 +113,13 @@ const READER: [(&str, &str); 4] =
     [("statement_timeout", "5s"), ("default_transaction_read_only", "on"), ("plan_cache_mode", "force_custom_plan"), ("jit", "off")];
 
 fn pool(connections: u32) -> PgPoolOptions {
-    PgPoolOptions::new().max_connections(connections).acquire_timeout(Duration::from_secs(10))
+    let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);
+    pool.after_release(|connection, _| Box::pin(is_alive(connection)))
+}
+
+async fn is_alive(connection: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    let silent = || sqlx::Error::Io(std::io::ErrorKind::TimedOut.into());
+    tokio::time::timeout(ALIVE, connection.ping()).await.unwrap_or_else(|_| Err(silent())).map(|()| true)
 }
 
 async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
@@ -114,7 +129,51 @@ async fn refuse_standby(connection: &mut PgConnection) -> Result<(), sqlx::Error
 
 /// Runs a whole transaction, or gives up when the database has stopped answering. Dropping it drops its connection's transaction.
 pub(super) async fn within<T>(act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(GIVE_UP, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: GIVE_UP.as_secs() }))
+    give_up_after(GIVE_UP, act, work).await
+}
+
+/// The same for what only reads one job.
+pub(super) async fn within_reading<T>(act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    give_up_after(READ_GIVE_UP, act, work).await
+}
+
+async fn give_up_after<T>(limit: Duration, act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }))
+}
+
+/// A transaction under way. Dropped without a commit it never was.
+pub(super) struct Transaction {
+    open: sqlx::Transaction<'static, Postgres>,
+    act: &'static str,
+}
+
+impl Transaction {
+    /// Makes it last.
+    pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
+        lasting(self.act, self.open.commit()).await
+    }
+}
+
+impl Deref for Transaction {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.open
+    }
+}
+
+impl DerefMut for Transaction {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.open
+    }
+}
+
+/// What changes the ledger: a commit, or a statement that is a transaction by itself.
+pub(super) async fn lasting<T>(act: &'static str, change: impl Future<Output = Result<T, sqlx::Error>>) -> Result<T, sqlx::Error> {
+    let effect = proof::before("store", act);
+    let changed = change.await;
+    proof::after(effect);
+    changed
 }
 
 /// Names the act that a statement was part of.

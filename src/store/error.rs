@@ -36,7 +36,10 @@ pub enum Error {
         needed: i64,
     },
     /// Another cluster or install owns this ledger.
-    #[error("the ledger belongs to cluster {owner}, not to {cluster}; --adopt takes it over")]
+    #[error(
+        "the ledger is stamped by cluster {owner}, but this is cluster {cluster}: \
+         check DATABASE_URL and the kubeconfig, or start once with --adopt to make it this cluster's"
+    )]
     OtherInstall {
         /// Whose it is.
         owner: String,
@@ -56,6 +59,16 @@ pub enum Error {
     HistoryArchived {
         /// The day, as `2026-11-24`.
         day: String,
+    },
+    /// A day that may not be sealed or dropped.
+    #[error("{day} is not {act}: {why}")]
+    Day {
+        /// The day, as `2026-11-24`.
+        day: String,
+        /// What was to be done, as in "sealed".
+        act: &'static str,
+        /// Why it was not.
+        why: String,
     },
     /// Nothing is known of this job.
     #[error("the ledger knows no job {0}")]
@@ -95,9 +108,12 @@ impl Error {
     /// How this is to be taken.
     pub fn class(&self) -> Class {
         match self {
-            Self::Address(_) | Self::Schema { .. } | Self::OtherInstall { .. } | Self::HistoryArchived { .. } | Self::UnknownJob(_) => {
-                Class::Invalid
-            }
+            Self::Address(_)
+            | Self::Schema { .. }
+            | Self::OtherInstall { .. }
+            | Self::HistoryArchived { .. }
+            | Self::Day { .. }
+            | Self::UnknownJob(_) => Class::Invalid,
             Self::Connect(_) | Self::TimedOut { .. } => Class::Transient,
             Self::Fenced { .. } => Class::Fenced,
             Self::Unreadable { .. } | Self::Migrate(_) => Class::Inconsistent,
@@ -128,11 +144,13 @@ impl Error {
     }
 }
 
-/// Serialisation, deadlock, lock and statement timeouts, shutdown, out of resources, connection, a standby: all pass.
+/// All of these pass, also at a commit, where it stays unknown what was done: serialisation, deadlock, lock and statement timeouts, a
+/// standby, an idle transaction that was cut off; by class shutdown, resources, connection, the disk; and a database that takes no
+/// connections for now, or not with this password.
 fn class_of(error: &sqlx::Error) -> Class {
     let passing = |code: &str| {
-        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03")
-            || ["57P0", "53", "08"].iter().any(|class| code.starts_with(class))
+        matches!(code, "40001" | "40P01" | "55P03" | "57014" | "25006" | "25P03" | "3D000" | "55000")
+            || ["57P0", "53", "08", "58", "28"].iter().any(|class| code.starts_with(class))
     };
     match error {
         sqlx::Error::Database(error) if error.code().is_some_and(|code| passing(&code)) => Class::Transient,

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, within, within_reading};
 use super::error::Error;
 use super::facts::{Epoch, LiveJob};
 use super::time::Time;
@@ -79,7 +79,7 @@ impl Store {
     /// The job of the object with this uid and creation, if the ledger knows it.
     pub async fn job_by_uid(&self, created_ms: i64, uid: &str) -> Result<Option<Uuid>, Error> {
         let act = "look a job up";
-        within(act, async {
+        within_reading(act, async {
             let job_id = id::job(created_ms, uid);
             let found = sqlx::query_scalar!("SELECT id FROM igor.jobs WHERE id = $1 AND created_at = $2", job_id, Time(created_ms) as _);
             found.fetch_optional(&self.writer).await.act(act)

@@ -38,7 +38,9 @@ async fn under_turn(connection: &mut PgConnection) -> Result<(), Error> {
     let grant = "DO $$ BEGIN IF EXISTS (SELECT FROM pg_roles WHERE rolname = 'igor_rw') THEN \
                  GRANT SELECT ON igor.migrations TO igor_rw, igor_ro; END IF; END $$";
     sqlx::raw_sql(grant).execute(&mut *connection).await.act("grant the reading of the schema's version")?;
-    let made = "SELECT igor.make_day(((statement_timestamp() AT TIME ZONE 'UTC')::date + ahead)) FROM generate_series(-1, 7) AS ahead";
+    let made = "SELECT igor.make_day(n.day) \
+                FROM (SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date + ahead AS day FROM generate_series(-1, 7) AS ahead) n \
+                WHERE NOT EXISTS (SELECT FROM igor.days d WHERE d.day = n.day)";
     sqlx::query(made).execute(&mut *connection).await.act("make the days ahead")?;
     Ok(())
 }

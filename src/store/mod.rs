@@ -10,6 +10,7 @@ mod apply;
 mod collect;
 mod command;
 mod connect;
+mod days;
 mod dispatch;
 mod error;
 mod facts;
@@ -27,6 +28,7 @@ mod time;
 mod views;
 
 pub use connect::{Settings, Store};
+pub use days::{Day, Days};
 pub use error::{Class, Error};
 pub use facts::*;
 pub use migrate::migrate;

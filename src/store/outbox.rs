@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::dispatch::{args_of, read_args};
 use super::error::Error;
-use super::facts::{Attempt, Change, Dispatched, OutboxRow, Scope};
+use super::facts::{Attempt, Change, Dispatched, Epoch, OutboxRow, Scope};
 use super::rows::{count, lane, read_status};
 use super::time::{Days, Time};
 use crate::core::status::Status;
@@ -36,12 +36,14 @@ impl Store {
         .await
     }
 
-    /// Forgets rows that are done in Redis.
-    pub async fn outbox_delete(&self, seqs: &[i64]) -> Result<(), Error> {
+    /// Forgets rows that are done in Redis, unless a later leader does them again.
+    pub async fn outbox_delete(&self, epoch: Epoch, seqs: &[i64]) -> Result<(), Error> {
         let act = "empty the outbox";
         within(act, async {
-            sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1)", seqs).execute(&self.writer).await.act(act)?;
-            Ok(())
+            let delete =
+                sqlx::query!("DELETE FROM igor.outbox WHERE seq = ANY($1) AND (SELECT number FROM igor.epoch) = $2", seqs, epoch.0)
+                    .execute(&self.writer);
+            lasting(act, delete).await.map(drop).act(act)
         })
         .await
     }
@@ -63,9 +65,7 @@ impl Raw {
         let attempt = self.attempt.map_or(0, count);
         let task = self.task_id.and_then(|id| tasks.get(&id));
         match (self.kind.as_str(), task, scope) {
-            ("E", Some((status, task)), _)
-                if is_left_out(Safeguard::RelayJoin) || *status == Status::Queued && task.attempt == attempt =>
-            {
+            ("E", Some((status, task)), _) if is_left_out(Safeguard::RelayJoin) || *status == Status::Queued && task.attempt == attempt => {
                 Change::Enqueue(Box::new(Dispatched { seq: self.seq, ..task.clone() }))
             }
             ("K", Some((_, task)), _) => Change::Revoke(Attempt {

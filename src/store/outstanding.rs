@@ -22,10 +22,55 @@ impl Store {
         within(ACT, async {
             let mut connection = self.writer.acquire().await.act(ACT)?;
             let mut found = Vec::new();
-            for (layer_id, created_at) in busy_layers(&mut connection).await? {
+            for (layer_id, created_at, _) in busy_layers(&mut connection).await? {
                 found.extend(of_layer(&mut connection, layer_id, created_at).await?);
             }
             Ok(found)
+        })
+        .await
+    }
+
+    /// Those of these tasks whose attempt is queued or running.
+    pub async fn outstanding_among(&self, tasks: &[Uuid]) -> Result<Vec<Outstanding>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            let days = Days::of(tasks);
+            let rows = sqlx::query_as!(
+                Row,
+                r#"SELECT t.id, t.layer_id, t.job_id, t.attempt, t.type AS kind, t.status = 'RUNNING' AS "running!", j.namespace, j.queue,
+                          (t.paused_at IS NOT NULL OR l.paused_at IS NOT NULL OR j.paused_at IS NOT NULL) AS "paused!"
+                   FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+                   JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4
+                   JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
+                   JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
+                   WHERE t.status IN ('QUEUED', 'RUNNING')"#,
+                tasks,
+                days.each as _,
+                days.lo as _,
+                days.hi as _
+            )
+            .fetch_all(&mut *connection)
+            .await
+            .act(ACT)?;
+            Ok(rows.into_iter().map(Row::outstanding).collect())
+        })
+        .await
+    }
+
+    /// The layers that have queued or running tasks, with how many; what they are is read with [`outstanding_of`](Self::outstanding_of).
+    pub async fn busy_layers(&self) -> Result<Vec<(Uuid, u32)>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            Ok(busy_layers(&mut connection).await?.into_iter().map(|(layer_id, _, tasks)| (layer_id, tasks)).collect())
+        })
+        .await
+    }
+
+    /// Every attempt of a layer that is queued or running.
+    pub async fn outstanding_of(&self, layer_id: Uuid) -> Result<Vec<Outstanding>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            of_layer(&mut connection, layer_id, Time::of(layer_id)).await
         })
         .await
     }
@@ -46,10 +91,10 @@ impl Store {
     }
 }
 
-async fn busy_layers(connection: &mut PgConnection) -> Result<Vec<(Uuid, Time)>, Error> {
+async fn busy_layers(connection: &mut PgConnection) -> Result<Vec<(Uuid, Time, u32)>, Error> {
     let rows = sqlx::query!(
         r#"WITH bounds AS (SELECT min(created_at) AS lo, max(created_at) AS hi FROM igor.live_jobs)
-           SELECT l.id, l.created_at AS "created_at: Time"
+           SELECT l.id, l.created_at AS "created_at: Time", l.n_queued + l.n_running AS "tasks!"
            FROM igor.live_jobs v
            JOIN igor.layers l ON l.job_id = v.job_id AND l.created_at = v.created_at
                              AND l.created_at BETWEEN (SELECT lo FROM bounds) AND (SELECT hi FROM bounds)
@@ -58,13 +103,14 @@ async fn busy_layers(connection: &mut PgConnection) -> Result<Vec<(Uuid, Time)>,
     .fetch_all(connection)
     .await
     .act(ACT)?;
-    Ok(rows.into_iter().map(|row| (row.id, row.created_at)).collect())
+    Ok(rows.into_iter().map(|row| (row.id, row.created_at, count(row.tasks))).collect())
 }
 
 async fn of_layer(connection: &mut PgConnection, layer_id: Uuid, created_at: Time) -> Result<Vec<Outstanding>, Error> {
     let days = Days::of(&[layer_id]);
-    let rows = sqlx::query!(
-        r#"SELECT t.id, t.job_id, t.attempt, t.type AS kind, t.status = 'RUNNING' AS "running!", j.namespace, j.queue,
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT t.id, t.layer_id, t.job_id, t.attempt, t.type AS kind, t.status = 'RUNNING' AS "running!", j.namespace, j.queue,
                   (t.paused_at IS NOT NULL OR l.paused_at IS NOT NULL OR j.paused_at IS NOT NULL) AS "paused!"
            FROM igor.tasks t
            JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
@@ -78,18 +124,32 @@ async fn of_layer(connection: &mut PgConnection, layer_id: Uuid, created_at: Tim
     .fetch_all(connection)
     .await
     .act(ACT)?;
-    let found = rows.into_iter().map(|row| Outstanding {
-        attempt: Attempt {
-            task_id: row.id,
-            attempt: count(row.attempt),
-            layer_id,
-            job_id: row.job_id,
-            namespace: row.namespace,
-            queue: row.queue,
-            kind: row.kind,
-        },
-        running: row.running,
-        paused: row.paused,
-    });
-    Ok(found.collect())
+    Ok(rows.into_iter().map(Row::outstanding).collect())
+}
+
+struct Row {
+    id: Uuid,
+    layer_id: Uuid,
+    job_id: Uuid,
+    attempt: i32,
+    kind: String,
+    running: bool,
+    namespace: String,
+    queue: String,
+    paused: bool,
+}
+
+impl Row {
+    fn outstanding(self) -> Outstanding {
+        let attempt = Attempt {
+            task_id: self.id,
+            attempt: count(self.attempt),
+            layer_id: self.layer_id,
+            job_id: self.job_id,
+            namespace: self.namespace,
+            queue: self.queue,
+            kind: self.kind,
+        };
+        Outstanding { attempt, running: self.running, paused: self.paused }
+    }
 }

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::error::Error;
 use super::facts::Epoch;
 
@@ -37,7 +37,7 @@ impl Store {
         let act = "begin to lead";
         within(act, async {
             let bump = sqlx::query_scalar!("UPDATE igor.epoch SET number = number + 1, since = statement_timestamp() RETURNING number");
-            Ok(Epoch(bump.fetch_one(&self.writer).await.act(act)?))
+            lasting(act, bump.fetch_one(&self.writer)).await.map(Epoch).act(act)
         })
         .await
     }

@@ -1,20 +1,23 @@
 //! Days: the partitions of the ledger, made ahead of time or when a row of another day comes.
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, lasting, within};
 use super::error::Error;
 use super::time::Time;
 
 impl Store {
-    /// Makes the days from yesterday to a week ahead; for start-up and once a day.
+    /// Makes the days from yesterday to a week ahead; for start-up and once a day. One that was dropped on purpose stays away.
     pub async fn ensure_partitions(&self) -> Result<(), Error> {
         let act = "make the days ahead";
         within(act, async {
             // One day a statement: the maker's lock is held for one day only.
             for ahead in -1..=7 {
-                sqlx::query!("SELECT igor.make_day((statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4)", ahead)
-                    .fetch_one(&self.writer)
-                    .await
-                    .act(act)?;
+                let day = sqlx::query!(
+                    r#"SELECT igor.make_day(n.day) FROM (SELECT (statement_timestamp() AT TIME ZONE 'UTC')::date + $1::int4 AS day) n
+                       WHERE NOT EXISTS (SELECT FROM igor.days d WHERE d.day = n.day
+                                                                  AND to_regclass('igor.jobs_' || to_char(d.day, 'YYYYMMDD')) IS NULL)"#,
+                    ahead
+                );
+                lasting(act, day.fetch_optional(&self.writer)).await.act(act)?;
             }
             Ok(())
         })
@@ -38,10 +41,7 @@ impl Store {
             Some(known) => return Err(Error::HistoryArchived { day: known.day }),
             None => {}
         }
-        sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _)
-            .fetch_one(&self.writer)
-            .await
-            .act(act)?;
-        Ok(())
+        let day = sqlx::query!("SELECT igor.make_day(($1::timestamptz AT TIME ZONE 'UTC')::date)", created as _);
+        lasting(act, day.fetch_one(&self.writer)).await.map(drop).act(act)
     }
 }

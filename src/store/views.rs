@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::connect::{Act, Store, within};
+use super::connect::{Act, Store, within_reading};
 use super::error::Error;
 use super::facts::{Failure, LayerFacts, Snapshot};
 use super::rows::{count, layers_of, read_status};
@@ -19,7 +19,7 @@ const ACT: &str = "read a job";
 impl Store {
     /// The job as it stands, all of one moment.
     pub async fn snapshot(&self, job_id: Uuid) -> Result<Snapshot, Error> {
-        within(ACT, async {
+        within_reading(ACT, async {
             let mut transaction = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.act(ACT)?;
             let mut snapshot = read_job(&mut transaction, job_id).await?;
             read_layers(&mut transaction, &mut snapshot).await?;
@@ -31,7 +31,7 @@ impl Store {
 
     /// Errored tasks of a layer in the order of the plan, at most `limit`.
     pub async fn failures(&self, layer_id: Uuid, limit: u32) -> Result<Vec<Failure>, Error> {
-        within(ACT, async {
+        within_reading(ACT, async {
             let mut connection = self.reader.acquire().await.act(ACT)?;
             read_failures(&mut connection, layer_id, limit).await
         })

@@ -5,7 +5,12 @@ mod support;
 
 mod failing;
 mod faults;
+mod gone;
+mod leading;
 mod lifecycle;
 mod plans;
+mod redis_lost;
+mod restore;
 mod steering;
+mod unreadable;
 mod world;

@@ -1,5 +1,6 @@
 //! A namespace with its own ledger, Redis prefix, operators and workers.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -91,6 +92,14 @@ impl World {
         (command, format!("{subcommand}-{number}"))
     }
 
+    /// Runs `igor` with the rights of a person. Returns what it printed, or what it said in refusing.
+    pub(crate) fn by_hand(&self, args: &[&str]) -> Result<String, String> {
+        let (mut command, _) = self.igor(args[0]);
+        let output = command.env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG")).args(&args[1..]).output().expect("igor runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stdout) + &text(&output.stderr)) }
+    }
+
     /// Starts an operator, as the role it ships with.
     pub(crate) fn operator(&self) -> Process {
         self.operator_named(&unique("operator"))
@@ -98,13 +107,18 @@ impl World {
 
     /// Starts an operator under a name in the lease; with the name of one that died it takes over at once.
     pub(crate) fn operator_named(&self, identity: &str) -> Process {
+        self.operator_adapted(identity, |command| command)
+    }
+
+    /// The same, with other flags or another environment.
+    pub(crate) fn operator_adapted(&self, identity: &str, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Process {
         let (mut command, name) = self.igor("operator");
         command.args(["--identity", identity]);
         command
             .env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG"))
             .args(["--watch-namespace", &self.cluster.namespace, "--lease-name", &self.cluster.namespace, "--metrics-addr", "127.0.0.1:0"])
             .args(["--task-lease-seconds", &self.task_lease.to_string()]);
-        Process::start(&self.folder, &name, &mut command)
+        Process::start(&self.folder, &name, adapt(&mut command))
     }
 
     /// Starts a worker of the built-in types with 8 slots.
@@ -118,6 +132,36 @@ impl World {
             command.args(["--slots", "8"]);
         }
         Process::start(&self.folder, &name, &mut command)
+    }
+
+    /// Starts a worker of type `timed`: each task writes `begin NAME` and `end NAME` to a file, and runs for so many seconds as its
+    /// arguments say.
+    pub(crate) fn timed_worker(&self, slots: usize) -> Process {
+        let script = self.folder.join("timed");
+        let text = format!(
+            "#!/bin/sh\necho \"begin $IGOR_NAME\" >> {0}\ntrap 'echo \"stopped $IGOR_NAME\" >> {0}; exit 1' TERM\n\
+             seconds=$(cat)\nsleep \"$seconds\" & wait $!\necho \"end $IGOR_NAME\" >> {0}\n",
+            self.folder.join("timed.log").display()
+        );
+        if !script.exists() {
+            std::fs::write(&script, text).expect("a script");
+            std::process::Command::new("chmod").arg("+x").arg(&script).status().expect("chmod runs");
+        }
+        self.worker(&["--type", "timed", "--slots", &slots.to_string(), "--exec", script.to_str().expect("a path")])
+    }
+
+    /// How often each line was written by [`timed_worker`](Self::timed_worker)s.
+    pub(crate) fn timed(&self) -> BTreeMap<String, usize> {
+        let mut lines = BTreeMap::new();
+        for line in std::fs::read_to_string(self.folder.join("timed.log")).unwrap_or_default().lines() {
+            *lines.entry(line.to_owned()).or_default() += 1;
+        }
+        lines
+    }
+
+    /// Waits until that line was written.
+    pub(crate) async fn until_timed(&self, line: &str) {
+        until(line, SOON, || async { if self.timed().contains_key(line) { Ok(()) } else { Err(self.timed()) } }).await;
     }
 
     /// `kubectl`, in the world's namespace. Returns what it printed, or what it said in refusing.
@@ -149,6 +193,11 @@ impl World {
     /// The job as the API server has it now.
     pub(crate) async fn job(&self, name: &str) -> Value {
         serde_json::to_value(self.jobs().get(name).await.expect("the job")).expect("json")
+    }
+
+    /// Its namespace, which is also the name of its leader's lease.
+    pub(crate) fn namespace(&self) -> &str {
+        &self.cluster.namespace
     }
 
     /// Waits until the job's phase is one of `phases`, and returns the job.
@@ -193,10 +242,21 @@ impl World {
         .await
     }
 
+    /// A connection to Redis, past the operator.
+    pub(crate) async fn redis(&self) -> redis::aio::MultiplexedConnection {
+        let client = redis::Client::open(stores::redis_url()).expect("the test rig's Redis");
+        client.get_multiplexed_async_connection().await.expect("a connection")
+    }
+
+    /// The stream of the normal lane of a type.
+    pub(crate) fn lane(&self, kind: &str) -> String {
+        let namespace = &self.cluster.namespace;
+        format!("{namespace}:{{{namespace}.default/{kind}}}:q1")
+    }
+
     /// Deletes everything of this world in Redis, as a FLUSHALL would; how many keys there were.
     pub(crate) async fn forget_in_redis(&self) -> usize {
-        let client = redis::Client::open(stores::redis_url()).expect("the test rig's Redis");
-        let mut connection = client.get_multiplexed_async_connection().await.expect("a connection");
+        let mut connection = self.redis().await;
         let pattern = format!("{}:*", self.cluster.namespace);
         let keys: Vec<String> = redis::cmd("KEYS").arg(pattern).query_async(&mut connection).await.expect("keys");
         redis::cmd("DEL").arg(&keys).query_async::<()>(&mut connection).await.expect("deleted");

@@ -49,11 +49,12 @@ impl World {
             let row = rows.iter().find(|row| row["uid"] == json!(object.uid()));
             let asked = object.annotations().keys().any(|key| key == "igor/kill" || key == "igor/retry");
             let phase = object.data["status"]["phase"].as_str().unwrap_or_default();
-            !asked && row.is_some_and(|row| match row["status"].as_str().unwrap_or_default() {
-                "COMPLETED" => phase == "Completed",
-                "ERRORED" => phase == "Errored",
-                _ => phase != "Completed" && phase != "Errored",
-            })
+            !asked
+                && row.is_some_and(|row| match row["status"].as_str().unwrap_or_default() {
+                    "COMPLETED" => phase == "Completed",
+                    "ERRORED" => phase == "Errored",
+                    _ => phase != "Completed" && phase != "Errored",
+                })
         })
     }
 

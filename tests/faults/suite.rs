@@ -9,8 +9,8 @@ use std::time::Instant;
 use futures::future::LocalBoxFuture;
 use futures::{FutureExt, StreamExt};
 
-use crate::scenarios;
 use crate::say;
+use crate::scenarios;
 use crate::table;
 use crate::world::Recovery;
 

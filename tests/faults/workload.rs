@@ -86,15 +86,17 @@ pub(crate) fn work(least: u64, most: u64, fails: u32) -> Value {
 /// A job of layers of one array each, in order.
 pub(crate) fn plain(name: &str, layers: &[(u32, Value)]) -> NewJob {
     let named = |index: usize| format!("l{index}");
-    let spec = |(index, (count, payload)): (usize, &(u32, Value))| {
-        json!({"name": named(index), "priority": index, "tasks": [{"name": "t", "type": "step", "count": count, "payload": payload}]})
-    };
+    let spec = |(index, (count, payload)): (usize, &(u32, Value))| json!({"name": named(index), "priority": index, "tasks": [{"name": "t", "type": "step", "count": count, "payload": payload}]});
     NewJob {
         name: name.to_owned(),
         spec: json!({
             "defaults": {"retries": 3, "backoff": {"initialSeconds": 1, "maxSeconds": 2}},
             "layers": layers.iter().enumerate().map(spec).collect::<Vec<_>>(),
         }),
-        shape: (0i64..).zip(layers).enumerate().map(|(index, (priority, (count, _)))| (named(index), priority, u64::from(*count))).collect(),
+        shape: (0i64..)
+            .zip(layers)
+            .enumerate()
+            .map(|(index, (priority, (count, _)))| (named(index), priority, u64::from(*count)))
+            .collect(),
     }
 }

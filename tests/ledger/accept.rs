@@ -3,9 +3,9 @@
 use igor::core::id;
 use igor::core::plan::TaskPlan;
 use igor::core::status::Status;
-use igor::store::{Error, Sighting, Source, Standing};
+use igor::store::{Sighting, Source, Standing};
 
-use crate::world::{World, array, job_id, layer, moved_layers, now_ms, object, plan, task};
+use crate::world::{World, array, job_id, layer, moved_layers, object, plan, task};
 
 #[tokio::test]
 async fn a_plan_is_accepted_once_and_its_first_layers_open() {
@@ -159,20 +159,4 @@ async fn arguments_arrive_as_they_were_given_short_long_shared_and_none() {
     let expected: [(&str, &[u8]); 5] =
         [("short", b"short"), ("long", &[0xFF; 9_000]), ("none", b""), ("shared-0", b"shared"), ("shared-1", b"shared")];
     assert_eq!(args, expected);
-}
-
-#[tokio::test]
-async fn a_job_of_a_day_whose_partition_was_dropped_is_not_run_again() {
-    let world = World::new().await;
-    let mut old = object("old");
-    old.created_ms = now_ms() - 40 * 86_400_000;
-    assert_eq!(world.accept(&old, &plan(vec![layer("a", 0, vec![task("x")])])).await.standing, Standing::Fresh);
-    sqlx::query("UPDATE igor.days SET day = day - 200 WHERE day = (SELECT min(day) FROM igor.days)")
-        .execute(&world.database.pool)
-        .await
-        .expect("moved");
-    let mut dropped = object("dropped");
-    dropped.created_ms = old.created_ms - 200 * 86_400_000;
-    let refused = world.store.accept(world.epoch, &dropped, &plan(vec![])).await.expect_err("refused");
-    assert!(matches!(refused, Error::HistoryArchived { .. }), "{refused:?}");
 }

@@ -80,11 +80,7 @@ async fn running_and_errored_tasks_in_one_batch_each_go_their_way() {
     assert_eq!((counters.queued, counters.retried), (1, 1));
     let due: Vec<_> = collected.applied.iter().filter_map(|applied| applied.due_ms).collect();
     assert!(due.len() == 3 && due.iter().max() > due.iter().min(), "{due:?}");
-    let reason: (String, String) = sqlx::query_as("SELECT reason, message FROM igor.tasks WHERE status = 'ERRORED'")
-        .fetch_one(&world.database.pool)
-        .await
-        .expect("the errored task");
-    assert_eq!(reason, ("Timeout".to_owned(), "t-7 said Errored".to_owned()));
+    assert_eq!(end_of_the_errored_task(&world).await, ("Timeout".to_owned(), "t-7 said Errored".to_owned()));
     world.check().await;
 }
 
@@ -99,7 +95,38 @@ async fn a_task_whose_workers_keep_dying_runs_alone_and_then_ends() {
         assert_eq!(world.say(&tasks, Said::Lost).await.applied[0].to, to);
     }
     assert_eq!(world.status(job_id(&object)).await, (Status::Errored, false));
+    assert_eq!(end_of_the_errored_task(&world).await, ("Poison".to_owned(), "its workers died: w-1, w-1, w-1".to_owned()));
     world.check().await;
+}
+
+#[tokio::test]
+async fn a_result_that_the_ledger_refuses_ends_its_task_alone() {
+    let world = World::new().await;
+    let object = object("j");
+    world.accept(&object, &plan(vec![layer("a", 0, vec![array("t", 200)])])).await;
+    let tasks = world.dispatch_all(job_id(&object)).await.tasks;
+    // Nothing that a worker may write is refused today; a rule of the site's own stands for what nobody thought of.
+    let rule = "ALTER TABLE igor.tasks ADD CONSTRAINT no_bad_word CHECK (message <> 'bad')";
+    sqlx::query(rule).execute(&world.database.pool).await.expect("a rule");
+    let mut batch: Vec<Outcome> = tasks.iter().map(|task| outcome(task, Said::Completed)).collect();
+    batch[77].report.message = Some("bad".to_owned());
+    let mut still_runs = outcome(&tasks[0], Said::Running);
+    still_runs.report.message = Some("bad".to_owned());
+    let collected = world.store.collect(world.epoch, vec![still_runs]).await.expect("collected");
+    assert_eq!((collected.applied.len(), collected.refused.len()), (0, 1), "what runs goes on");
+    let collected = world.store.collect(world.epoch, batch).await.expect("collected");
+    let refused: Vec<_> = collected.refused.iter().map(|(outcome, _)| outcome.report.task).collect();
+    assert_eq!((collected.applied.len(), refused), (200, vec![tasks[77].task_id]));
+    assert!(collected.refused[0].1.contains("no_bad_word"), "{}", collected.refused[0].1);
+    let said = "the ledger cannot store what the worker said";
+    assert_eq!(end_of_the_errored_task(&world).await, ("Unstorable".to_owned(), said.to_owned()));
+    assert_eq!(world.count("SELECT count(*) FROM igor.tasks WHERE status = 'COMPLETED'").await, 199);
+    world.check().await;
+}
+
+async fn end_of_the_errored_task(world: &World) -> (String, String) {
+    let end = sqlx::query_as("SELECT reason, message FROM igor.tasks WHERE status = 'ERRORED'");
+    end.fetch_one(&world.database.pool).await.expect("the errored task")
 }
 
 #[tokio::test]

@@ -39,7 +39,11 @@ async fn a_ledger_belongs_to_one_cluster_until_it_is_adopted() {
     let first = world.store.install("cluster-a", false).await.expect("claimed");
     assert_eq!(world.store.install("cluster-a", false).await.expect("known"), first);
     let refused = world.store.install("cluster-b", false).await.expect_err("another's");
-    assert_eq!(refused.to_string(), "the ledger belongs to cluster cluster-a, not to cluster-b; --adopt takes it over");
+    assert_eq!(
+        refused.to_string(),
+        "the ledger is stamped by cluster cluster-a, but this is cluster cluster-b: check DATABASE_URL and the kubeconfig, \
+         or start once with --adopt to make it this cluster's"
+    );
     assert_eq!(world.store.install("cluster-b", true).await.expect("adopted"), first);
     assert!(world.store.install("cluster-a", false).await.is_err());
 }
@@ -49,7 +53,7 @@ async fn a_ledger_without_schema_is_refused_with_what_to_run() {
     let database = ledger().await;
     sqlx::query("DROP SCHEMA igor CASCADE").execute(&database.pool).await.expect("dropped");
     let refused = Store::connect(&Settings::new(&database.url)).await.expect_err("no schema");
-    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 4: run `igor migrate`");
+    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 5: run `igor migrate`");
 }
 
 #[tokio::test]

@@ -5,8 +5,10 @@ mod support;
 
 mod accept;
 mod audit;
+mod classes;
 mod collect;
 mod command;
+mod days;
 mod dispatch;
 mod fence;
 mod outbox;

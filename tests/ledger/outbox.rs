@@ -23,8 +23,8 @@ async fn rows_read_back_as_what_dispatch_returned() {
     let rest = world.store.outbox_read(rows[2].seq, 10).await.expect("the outbox");
     assert_eq!(rest.iter().map(|row| row.seq).collect::<Vec<_>>(), tasks[3..].iter().map(|task| task.seq).collect::<Vec<_>>());
     let done: Vec<i64> = rows.iter().map(|row| row.seq).collect();
-    world.store.outbox_delete(&done).await.expect("deleted");
-    world.store.outbox_delete(&done).await.expect("deleted twice");
+    world.store.outbox_delete(world.epoch, &done).await.expect("deleted");
+    world.store.outbox_delete(world.epoch, &done).await.expect("deleted twice");
     assert_eq!(world.store.outbox_read(0, 10).await.expect("the outbox").len(), 2);
 }
 

@@ -138,7 +138,7 @@ async fn the_program_runs_whole_as_the_role_that_ships() {
     limited.run_to_the_end(job_id(&old)).await;
     limited.store.mark_expired(Some(epoch), job_id(&old)).await.expect("expired");
     limited.store.delete_job(Some(epoch), job_id(&old), "operator").await.expect("deleted");
-    limited.store.outbox_delete(&[1]).await.expect("deleted");
+    limited.store.outbox_delete(limited.epoch, &[1]).await.expect("deleted");
     limited.check().await;
 }
 

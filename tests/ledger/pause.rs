@@ -103,3 +103,21 @@ async fn a_job_known_to_a_ledger_that_is_gone_begins_paused() {
     assert_eq!(world.run_to_the_end(job_id(&object)).await, ["a/x"]);
     world.check().await;
 }
+
+#[tokio::test]
+async fn a_job_that_an_earlier_ledger_knew_waits_until_somebody_lets_it_go() {
+    for source in [Source::Annotation, Source::Spec] {
+        let world = World::new().await;
+        let restored = igor::store::Identity { restored: true, levels: vec![seen(None, Source::Spec, Some(false), 5)], ..object("j") };
+        let job = job_id(&restored);
+        world.accept(&restored, &plan(vec![layer("a", 0, vec![task("x")])])).await;
+        assert_eq!(world.store.snapshot(job).await.expect("a snapshot").job.paused_by.as_deref(), Some("restore"));
+        assert_eq!(observe(&world, job, &restored.levels).await, Paused::default(), "what stood there before lets nothing go");
+        assert_eq!(world.run_to_the_end(job).await, Vec::<String>::new());
+        // A spec that said `paused: false` all along is edited to and fro.
+        observe(&world, job, &[seen(None, source, Some(true), 6)]).await;
+        observe(&world, job, &[seen(None, source, Some(false), 7)]).await;
+        assert_eq!(world.run_to_the_end(job).await, ["a/x"]);
+        world.check().await;
+    }
+}

@@ -38,7 +38,7 @@ async fn throughput() {
     let began = Instant::now();
     for batch in tasks.chunks(BATCH as usize) {
         let seqs: Vec<i64> = batch.iter().map(|task| task.seq).collect();
-        world.store.outbox_delete(&seqs).await.expect("deleted");
+        world.store.outbox_delete(world.epoch, &seqs).await.expect("deleted");
     }
     say("outbox", began);
     world.check().await;

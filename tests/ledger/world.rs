@@ -9,11 +9,9 @@ use igor::store::{Accepted, Collected, Command, Dispatch, Dispatched, Epoch, Ide
 use std::time::Duration;
 use uuid::Uuid;
 
-use sqlx::{Connection, PgConnection};
 use tokio::sync::OnceCell;
 
-use crate::support::stores::{Database, database};
-use crate::support::{from_rig, unique};
+use crate::support::stores::{Database, copy, database};
 
 /// A migrated ledger that the other tests of this run are copies of: migrating each would take most of their time.
 static TEMPLATE: OnceCell<String> = OnceCell::const_new();
@@ -28,16 +26,7 @@ pub(crate) async fn ledger() -> Database {
             name
         })
         .await;
-    let admin = from_rig("IGOR_TEST_DATABASE_URL");
-    let name = unique("ledger").replace('-', "_");
-    let mut connection = PgConnection::connect(&admin).await.expect("the test rig's Postgres");
-    let copy = format!("CREATE DATABASE {name} TEMPLATE {template}");
-    sqlx::query(sqlx::AssertSqlSafe(copy)).execute(&mut connection).await.expect("a copy");
-    connection.close().await.ok();
-    let (server, _) = admin.rsplit_once('/').expect("a URL with a database");
-    let url = format!("{server}/{name}");
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the copy");
-    Database { url, pool }
+    copy(template).await
 }
 
 /// A ledger with a leader.

@@ -158,7 +158,7 @@ async fn another_leader_disturbs_nobody(language: Language) {
     let entry = stand_in.give(&sleep, &task).await;
     stand_in.until_said(&task, Said::Running).await;
     stand_in.client.prepare(&sleep, &meta(), Owner(2)).await.expect("taken over");
-    stand_in.client.open(&sleep, Owner(2), "another generation").await.expect("opened");
+    stand_in.client.open(&sleep, Owner(2)).await.expect("opened");
     let opened = Instant::now();
     until("a heartbeat that has seen the other generation", || async {
         let held = stand_in.client.pending_idle(&sleep, Lane::Normal, 0).await.expect("what is pending");

@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
 pub(crate) mod cluster;
+pub(crate) mod laws;
 pub(crate) mod process;
 pub(crate) mod stores;
 

@@ -8,20 +8,62 @@ use super::{from_rig, unique};
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) pool: PgPool,
+    name: String,
 }
 
 /// Makes an empty database and migrates it.
 pub(crate) async fn database() -> Database {
-    let admin = from_rig("IGOR_TEST_DATABASE_URL");
-    let name = unique("igor").replace('-', "_");
-    let mut connection = PgConnection::connect(&admin).await.expect("the test rig's Postgres");
-    let statement = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
-    connection.execute(statement).await.expect("a new database");
+    let name = new_name();
+    administer(&format!("CREATE DATABASE {name}")).await;
+    igor::store::migrate(&address(&name)).await.expect("the migrations");
+    Database::open(name).await
+}
+
+/// Makes a copy of a migrated database that nobody is connected to, which is quicker than to migrate another.
+pub(crate) async fn copy(template: &str) -> Database {
+    let name = new_name();
+    administer(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    Database::open(name).await
+}
+
+impl Database {
+    async fn open(name: String) -> Self {
+        let url = address(&name);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the new database");
+        Self { url, pool, name }
+    }
+
+    /// Makes it as empty as it was, for another run of the same test: a hundred times quicker than a new one.
+    pub(crate) async fn empty(&self) {
+        let used = "SELECT string_agg(oid::regclass::text, ', ') FROM pg_class WHERE relnamespace = 'igor'::regnamespace AND relkind = 'r'
+            AND relname NOT IN ('migrations', 'days', 'epoch') AND pg_relation_size(oid) > 0";
+        let used: Option<String> = sqlx::query_scalar(used).fetch_one(&self.pool).await.expect("the tables in use");
+        if let Some(used) = used {
+            let truncate = sqlx::AssertSqlSafe(format!("TRUNCATE {used} RESTART IDENTITY"));
+            sqlx::query(truncate).execute(&self.pool).await.expect("empty tables");
+        }
+        sqlx::query("UPDATE igor.epoch SET number = 0").execute(&self.pool).await.expect("no epoch");
+    }
+
+    /// Removes it, whoever is connected.
+    pub(crate) async fn remove(&self) {
+        self.pool.close().await;
+        administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+    }
+}
+
+fn new_name() -> String {
+    unique("igor").replace('-', "_")
+}
+
+fn address(database: &str) -> String {
+    with_database(&from_rig("IGOR_TEST_DATABASE_URL"), database)
+}
+
+async fn administer(statement: &str) {
+    let mut connection = PgConnection::connect(&from_rig("IGOR_TEST_DATABASE_URL")).await.expect("the test rig's Postgres");
+    connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     connection.close().await.ok();
-    let url = with_database(&admin, &name);
-    igor::store::migrate(&url).await.expect("the migrations");
-    let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the new database");
-    Database { url, pool }
 }
 
 /// `url` with another database.

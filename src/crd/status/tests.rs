@@ -257,7 +257,7 @@ fn an_estimate_needs_a_pace_and_stands_still_while_nothing_else_moves() {
 fn a_stall_changes_nothing_but_its_own_condition_and_goes_with_the_next_status() {
     let running = job(Status::Running, three(Status::Running, tasks(2, 2, 4, 0)));
     let before = shown(&running);
-    let stalled = stalled(&before, "LedgerUnavailable", "cannot connect", 3, NOW + 5_000);
+    let stalled = stalled(before.clone(), &before.conditions, "LedgerUnavailable", "cannot connect", 3, NOW + 5_000);
     let others = |status: &IgorJobStatus| {
         let conditions = status.conditions.iter().filter(|condition| condition.type_ != "Stalled").cloned().collect();
         IgorJobStatus { conditions, ..status.clone() }
@@ -265,7 +265,8 @@ fn a_stall_changes_nothing_but_its_own_condition_and_goes_with_the_next_status()
     assert_eq!(others(&stalled), others(&before));
     let said = stalled.conditions.iter().find(|condition| condition.type_ == "Stalled").expect("Stalled");
     assert_eq!((said.status, said.reason.as_str(), said.message.as_str()), (ConditionStatus::True, "LedgerUnavailable", "cannot connect"));
-    assert_eq!(super::stalled(&stalled, "LedgerUnavailable", "cannot connect", 3, NOW + 9_000), stalled);
+    let again = super::stalled(stalled.clone(), &stalled.conditions, "LedgerUnavailable", "cannot connect", 3, NOW + 9_000);
+    assert_eq!(again, stalled);
     let after = job_status(Some(&running), None, Some(&stalled), 3, NOW + 10_000);
     assert_eq!(after.conditions[3].reason, "Working");
 }

@@ -78,9 +78,14 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })
 }
 
-/// A status that says accepted, in an object that the ledger does not know: the ledger is younger than the object.
+/// Of an object that the ledger does not know: the status says that the job was accepted, so the ledger is younger than the object.
+/// A status alone proves nothing: a spec that was refused has one too.
 fn accepted_before(status: &crd::IgorJobStatus) -> bool {
-    status.conditions.iter().any(|condition| condition.type_ == "Accepted" && condition.status == crd::ConditionStatus::True)
+    let is_accepted = |condition: &crd::Condition| {
+        condition.type_ == "Accepted"
+            && (condition.status == crd::ConditionStatus::True || condition.reason == Reason::ImmutablePlan.as_str())
+    };
+    status.started_at.is_some() || status.conditions.iter().any(is_accepted)
 }
 
 /// The pause levels that the object shows.

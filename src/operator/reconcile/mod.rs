@@ -9,6 +9,7 @@ mod observe;
 mod publish;
 mod resolve;
 mod tell;
+mod unreadable;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,11 +29,17 @@ pub(super) async fn reconcile(object: Arc<Job>, term: Arc<Term>) -> Result<Actio
     let done = stages(&object, &term).await;
     match &done {
         Ok(_) => term.context.remember(&uid, |memory| memory.failures = 0),
-        Err(error) if error.is_fenced() || error.is_conflict() => {}
-        Err(error) if term.context.memory(&uid).failures + 1 >= Backoff::STALLED => publish::stalled(&term, &object, error).await,
-        Err(_) => {}
+        Err(error) => failed(&object, &term, error).await,
     }
     done
+}
+
+/// Says in the status of an object that igor cannot act on it, after enough failures in a row.
+pub(super) async fn failed(object: &Job, term: &Term, error: &Error) {
+    let passes = error.is_fenced() || error.is_conflict();
+    if !passes && term.context.memory(&object.uid().unwrap_or_default()).failures + 1 >= Backoff::STALLED {
+        publish::stalled(term, object, error).await;
+    }
 }
 
 async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
@@ -59,9 +66,13 @@ impl Backoff {
     /// Failures in a row after which the status says so.
     const STALLED: u32 = 3;
 
-    /// 1 s doubling to 5 min, 50-100 % of it.
-    pub(super) fn after(failures: u32) -> Duration {
-        let backoff = crate::core::retry::Backoff { initial: Duration::from_secs(1), max: Duration::from_secs(300) };
-        backoff.delay(failures, rand::random())
+    /// What a store that is away holds up is tried again so soon: its status is to be right ten seconds after the store is back.
+    const AWAY: Duration = Duration::from_secs(8);
+    const LONGEST: Duration = Duration::from_secs(300);
+
+    /// 1 s doubling to 5 min, or less far when only a store is away; 50-100 % of it.
+    pub(super) fn after(failures: u32, error: &Error) -> Duration {
+        let max = if error.is_transient() { Self::AWAY } else { Self::LONGEST };
+        crate::core::retry::Backoff { initial: Duration::from_secs(1), max }.delay(failures, rand::random())
     }
 }

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::runtime::events::EventType;
 
-use super::tell;
+use super::unreadable;
 use crate::crd::IgorJob;
 use crate::operator::term::Term;
 use crate::operator::{Error, Job};
@@ -45,8 +44,7 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
     let object = match &job.0 {
         Ok(object) => object.clone(),
         Err(invalid) => {
-            let text = format!("this version of igor cannot read the object: {}", invalid.error);
-            tell::once(term, job, EventType::Warning, "Unreadable", &text);
+            unreadable::refuse(term, job, invalid).await?;
             return Ok(Seen::Leaving);
         }
     };

@@ -23,6 +23,7 @@ use crate::core::wait::waits;
 use crate::crd::{self, IgorJob, IgorJobStatus, JobPhase};
 use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
+use crate::operator::troubles::Trouble;
 use crate::operator::{Error, Job};
 use crate::store::Snapshot;
 
@@ -73,11 +74,17 @@ fn status(
     for command in &handled.commands {
         status.last_handled.insert(command.verb.as_str().to_owned(), command.token.clone());
     }
+    if snapshot.is_none_or(|snapshot| !snapshot.job.finished)
+        && let Some(Trouble { reason, message }) = term.troubles.shown()
+    {
+        let before = previous.map_or(&[][..], |previous| &previous.conditions);
+        return crd::status::stalled(status, before, reason, &message, observed.generation, now_ms());
+    }
     status
 }
 
 /// The job with all that it waits for: the ledger's standstills, and what the queue knows of workers.
-fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
+pub(super) fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
     let mut standstills = snapshot.standstills.clone();
     for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
         for kind in &of_layer.kinds {
@@ -247,7 +254,9 @@ fn next_look(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Duration 
 pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     let (Ok(job), Some(uid), Some(namespace)) = (&object.0, object.uid(), object.namespace()) else { return };
     let before = job.status.clone().unwrap_or_default();
-    let status = crd::status::stalled(&before, error.stalled_reason(), &error.to_string(), job.metadata.generation.unwrap_or(0), now_ms());
+    let Trouble { reason, message } = Trouble::of(error);
+    let generation = job.metadata.generation.unwrap_or(0);
+    let status = crd::status::stalled(before.clone(), &before.conditions, reason, &message, generation, now_ms());
     if before == status {
         return;
     }

@@ -45,15 +45,24 @@ fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, no
     }
 }
 
+/// Whether this process has told that of this object already.
+pub(super) fn is_told<Kind>(term: &Term, object: &Kind, note: &str) -> bool
+where
+    Kind: Resource<DynamicType = ()>,
+{
+    let uid = object.meta().uid.as_deref().unwrap_or_default();
+    term.context.memory(uid).told.iter().any(|told| told == note)
+}
+
 /// Has an event written unless this process has told the same of this object already.
 pub(super) fn once<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &str, note: &str)
 where
     Kind: Resource<DynamicType = ()>,
 {
-    let uid = object.meta().uid.clone().unwrap_or_default();
-    if term.context.memory(&uid).told.iter().any(|told| told == note) {
+    if is_told(term, object, note) {
         return;
     }
+    let uid = object.meta().uid.clone().unwrap_or_default();
     tell(term, object, type_, reason, note);
     term.context.remember(&uid, |memory| {
         memory.told.push(note.to_owned());

@@ -1,9 +1,9 @@
 //! Leases that ran out, and tasks past their timeout.
 //!
 //! A worker is believed to be gone only when two sweeps find its entry idle for longer than a lease, its card is gone too, and all
-//! results that were written until the first of them are in the ledger.
+//! results that were written until then are in the ledger. Where Redis lost the entry, the worker's announcements stand for it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,13 +11,22 @@ use uuid::Uuid;
 
 use super::{followed, isolate};
 use crate::core::fold::{Report, Said};
+use crate::operator::in_flight::{Flight, Place};
 use crate::operator::term::Term;
 use crate::operator::{Error, collector, dispatcher, relay};
 use crate::proof::{Safeguard, is_left_out};
 use crate::queue::{EntryId, EntryRef, Lane, Settled, TypeKey, WorkerInfo};
 
-/// An entry that was idle too long in the last sweep, and the newest result at that moment.
-type Suspects = HashMap<(TypeKey, Lane, EntryId), Option<EntryId>>;
+/// Entries that were idle too long in the last sweep.
+type Suspects = HashSet<(TypeKey, Lane, EntryId)>;
+
+/// An attempt that nobody works on any more, its entry if there is one, and who had it.
+struct Abandoned {
+    task: Uuid,
+    attempt: u32,
+    entry: Option<EntryRef>,
+    worker: Option<String>,
+}
 
 /// Finds leases that their workers no longer renew, until the term is over.
 pub(in crate::operator) async fn leases(term: Arc<Term>) -> Result<(), Error> {
@@ -35,6 +44,7 @@ pub(in crate::operator) async fn leases(term: Arc<Term>) -> Result<(), Error> {
         if now != connections {
             // Our own round trips were broken: idle times of that while prove nothing.
             suspects.clear();
+            term.in_flight.excuse_announcements();
             connections = now;
         }
         let mut next = Suspects::new();
@@ -43,6 +53,8 @@ pub(in crate::operator) async fn leases(term: Arc<Term>) -> Result<(), Error> {
             isolate(&term, "sweep the leases of a type", swept)?;
         }
         suspects = next;
+        let silent = sweep_announced(&term, lease).await;
+        isolate(&term, "look for workers that announce nothing any more", silent)?;
         if term.in_flight.has_overdue(lease * 2) {
             let ended = overdue(&term, lease * 2).await;
             isolate(&term, "end what is past its timeout", ended)?;
@@ -60,29 +72,56 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
         return Ok(());
     }
     // When most of a type is idle at once the fault may be ours or the network's: one more lease.
-    let enough_ms = if 2 * idle.len() > term.in_flight.of_type(key) { 2 * lease_ms } else { lease_ms };
-    let newest = term.context.queue.last_result(key).await?;
+    let enough_ms = if 2 * idle.len() > term.in_flight.of_type(key).tasks { 2 * lease_ms } else { lease_ms };
     let workers: HashMap<String, WorkerInfo> =
         term.context.queue.workers(key).await?.into_iter().map(|worker| (worker.id.clone(), worker)).collect();
-    let mut lost = Vec::new();
+    let mut found = Vec::new();
     for (lane, pending) in idle {
         let place = (key.clone(), lane, pending.id);
-        let seen_before = before.get(&place).copied();
-        next.insert(place, seen_before.unwrap_or(newest));
-        let drained = seen_before.is_some_and(|then| is_left_out(Safeguard::DrainBeforeSweep) || then.is_none_or(|last| term.types.is_committed(key, last)));
+        let seen_before = before.contains(&place);
+        next.insert(place);
         let has_card = workers.get(&pending.consumer).is_some_and(|worker| worker.card.is_some());
-        if drained
-            && pending.idle_ms >= enough_ms
-            && (!has_card || pending.idle_ms > 3 * lease_ms)
-            && let Some((task, attempt)) = term.in_flight.at(key, lane, pending.id)
-        {
-            lost.push((task, attempt, EntryRef { lane, id: pending.id }, pending.consumer));
+        if seen_before && pending.idle_ms >= enough_ms && (!has_card || pending.idle_ms > 3 * lease_ms) {
+            found.push((lane, pending));
         }
     }
-    declare_lost(term, key, lost).await
+    if found.is_empty() || !is_drained(term, key).await? {
+        return Ok(());
+    }
+    let abandoned = found.into_iter().filter_map(|(lane, pending)| {
+        // What the results told of meanwhile is not there any more.
+        let (task, attempt) = term.in_flight.at(key, lane, pending.id)?;
+        Some(Abandoned { task, attempt, entry: Some(EntryRef { lane, id: pending.id }), worker: Some(pending.consumer) })
+    });
+    declare_lost(term, key, abandoned.collect()).await
 }
 
-async fn declare_lost(term: &Term, key: &TypeKey, lost: Vec<(Uuid, u32, EntryRef, String)>) -> Result<(), Error> {
+/// Whether all results of the type that were written until now are in the ledger; waits a little for them.
+async fn is_drained(term: &Term, key: &TypeKey) -> Result<bool, Error> {
+    if is_left_out(Safeguard::DrainBeforeSweep) {
+        return Ok(true);
+    }
+    let newest = term.context.queue.last_result(key).await?;
+    Ok(term.types.drained(key, newest, term.context.config.tasks.lease / 6).await)
+}
+
+/// Attempts that live by announcements, and were not announced for a lease.
+async fn sweep_announced(term: &Term, lease: Duration) -> Result<(), Error> {
+    let is_silent = |flight: &Flight| matches!(flight.place, Place::Announced(at) if at.elapsed() > lease);
+    let silent = term.in_flight.matching(|_, flight| is_silent(flight));
+    let keys: BTreeSet<TypeKey> = silent.iter().map(|(_, flight)| TypeKey::clone(&flight.key)).collect();
+    for key in keys {
+        if is_drained(term, &key).await? {
+            let abandoned = term.in_flight.matching(|_, flight| *flight.key == key && is_silent(flight));
+            let abandoned =
+                abandoned.into_iter().map(|(task, flight)| Abandoned { task, attempt: flight.attempt, entry: None, worker: None });
+            declare_lost(term, &key, abandoned.collect()).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn declare_lost(term: &Term, key: &TypeKey, lost: Vec<Abandoned>) -> Result<(), Error> {
     if lost.is_empty() {
         return Ok(());
     }
@@ -90,15 +129,15 @@ async fn declare_lost(term: &Term, key: &TypeKey, lost: Vec<(Uuid, u32, EntryRef
     metrics::counter!("igor_leases_expired_total").increment(lost.len() as u64);
     let outcomes = lost
         .iter()
-        .map(|(task, attempt, _, worker)| {
-            let message = format!("worker {worker} was lost");
-            collector::outcome(term, key, Report { worker: Some(worker.clone()), ..said(*task, *attempt, Said::Lost, message) })
+        .map(|Abandoned { task, attempt, worker, .. }| {
+            let message = format!("worker {} was lost", worker.as_deref().unwrap_or("of an earlier Redis"));
+            collector::outcome(term, key, Report { worker: worker.clone(), ..said(*task, *attempt, Said::Lost, message) })
         })
         .collect();
     collector::commit(term, outcomes).await?;
-    let entries: Vec<EntryRef> = lost.iter().map(|(_, _, entry, _)| *entry).collect();
+    let entries: Vec<EntryRef> = lost.iter().filter_map(|abandoned| abandoned.entry).collect();
     term.context.queue.settle(&[Settled { key: key.clone(), entries, results: Vec::new() }], term.owner).await?;
-    for (task, attempt, _, _) in lost {
+    for Abandoned { task, attempt, .. } in lost {
         term.in_flight.remove(task, attempt);
     }
     term.wakes.room();

@@ -1,6 +1,7 @@
 //! Looks for what nobody reports, one file a thing: leases of workers that are gone, types that nobody serves, jobs whose object is
 //! gone.
 
+mod differences;
 mod gone;
 mod leases;
 mod survey;

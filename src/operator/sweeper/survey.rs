@@ -1,9 +1,9 @@
 //! A look each second: who serves each type, whether Redis holds what it should, what another process changed.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::differences::Differences;
 use super::{followed, isolate};
 use crate::operator::Error;
 use crate::operator::pokes::Moved;
@@ -17,8 +17,8 @@ const SLOTS_MAX: u64 = 1024;
 
 /// Looks for the workers of each type, and takes up what another process changed, until the term is over.
 pub(in crate::operator) async fn survey(term: Arc<Term>) -> Result<(), Error> {
-    // Types that should have entries and had none in the last look.
-    let mut empty = BTreeSet::new();
+    let mut differences = Differences::default();
+    let mut server = None;
     let mut ticks = tokio::time::interval(SURVEY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -28,12 +28,34 @@ pub(in crate::operator) async fn survey(term: Arc<Term>) -> Result<(), Error> {
         }
         term.types.rate();
         let taken = take_up(&term).await;
-        isolate(&term, "take up what others changed", taken)?;
-        for key in followed(&term) {
-            let seen = look_at(&term, &key, &mut empty).await;
-            isolate(&term, "look for the workers of a type", seen)?;
+        let looked = look(&term, &mut differences, &mut server).await;
+        match taken.and(looked) {
+            Ok(()) => term.fine("survey"),
+            Err(error) => {
+                term.failed("survey", &error);
+                isolate(&term, "look at Redis and at what others changed", Err(error))?;
+            }
         }
     }
+}
+
+async fn look(term: &Term, differences: &mut Differences, server: &mut Option<String>) -> Result<(), Error> {
+    let now = term.context.queue.server_id().await?;
+    let before = std::mem::replace(server, now);
+    if before.is_some() && before != *server {
+        tracing::warn!("Redis is another server than before: everything is compared anew");
+        term.wakes.moved();
+        return Ok(());
+    }
+    let mut first = Ok(());
+    for key in followed(term) {
+        let looked = look_at(term, &key, differences).await;
+        if first.is_ok() {
+            first = looked;
+        }
+    }
+    differences.hold_against_ledger(term).await?;
+    first
 }
 
 /// Jobs that another process changed, and jobs whose time is over.
@@ -51,8 +73,10 @@ async fn take_up(term: &Term) -> Result<(), Error> {
     Ok(())
 }
 
-async fn look_at(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> Result<(), Error> {
-    compare(term, key, empty).await?;
+async fn look_at(term: &Term, key: &TypeKey, differences: &mut Differences) -> Result<(), Error> {
+    if is_whole(term, key).await? {
+        differences.hold_against_streams(term, key).await?;
+    }
     let workers = term.context.queue.workers(key).await?;
     let cards: Vec<_> = workers.iter().filter_map(|worker| worker.card.as_ref()).collect();
     let slots: u64 = cards.iter().map(|card| card.slots.clamp(1, SLOTS_MAX)).sum();
@@ -70,19 +94,15 @@ async fn look_at(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> R
     Ok(())
 }
 
-/// Whether Redis has what the table says: the type's meta with our name, and entries where there should be some, twice in a row.
-async fn compare(term: &Term, key: &TypeKey, empty: &mut BTreeSet<TypeKey>) -> Result<(), Error> {
+/// Whether the type's meta is as we left it. While it is being restored nobody asks.
+async fn is_whole(term: &Term, key: &TypeKey) -> Result<bool, Error> {
+    let Some(generation) = term.types.generation(key) else { return Ok(false) };
     let meta = term.context.queue.meta(key).await?;
-    let is_ours = meta.get("owner").is_some_and(|owner| *owner == term.owner.to_string()) && meta.contains_key("gen");
-    let lie: u64 = term.context.queue.backlog(key).await?.iter().map(|lane| lane.length).sum();
-    let was_empty = empty.remove(key);
-    let is_empty = lie == 0 && term.in_flight.of_type(key) > 0;
-    if is_empty && !was_empty {
-        empty.insert(key.clone());
-    }
-    if !is_ours || is_empty && was_empty {
-        tracing::warn!(%key, is_ours, "Redis does not hold what it should: everything is compared anew");
+    let is = |field: &str, value: &str| meta.get(field).is_some_and(|found| found == value);
+    let is_whole = is("owner", &term.owner.to_string()) && is("gen", &generation);
+    if !is_whole && term.types.generation(key) == Some(generation) {
+        tracing::warn!(%key, "Redis lost what it held of a type: everything is compared anew");
         term.wakes.doubt();
     }
-    Ok(())
+    Ok(is_whole)
 }

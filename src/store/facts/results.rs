@@ -67,7 +67,7 @@ pub struct Collected {
     pub counts: Vec<LayerCount>,
     /// Jobs in which a layer or the job itself moved.
     pub jobs: Vec<JobChange>,
-    /// Outcomes that the database refuses, each with why: to be logged and dropped.
+    /// Outcomes that the database refuses, each with why. Their tasks ended as `Unstorable`.
     pub refused: Vec<(Outcome, String)>,
 }
 

@@ -38,7 +38,8 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
 fn is_backed(one: &Move, executions: &[&Execution]) -> bool {
     let Some(worker) = one.worker().filter(|_| !one.is_loss()) else { return true };
     let mut own = executions.iter().filter(|execution| execution.worker == worker && execution.begin <= one.at);
-    let said = |word: &'static str| move |execution: &&Execution| execution.end.as_ref().is_some_and(|(t, said)| *t <= one.at && said == word);
+    let said =
+        |word: &'static str| move |execution: &&Execution| execution.end.as_ref().is_some_and(|(t, said)| *t <= one.at && said == word);
     match (one.to.as_str(), one.reason.as_str()) {
         ("RUNNING", _) => own.next().is_some(),
         ("COMPLETED", _) => own.any(|execution| said("COMPLETED")(execution)),

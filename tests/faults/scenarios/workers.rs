@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use super::Cast;
-use crate::suite::Scenario;
 use crate::load::Load;
+use crate::suite::Scenario;
 use crate::workload::{plain, work};
 use crate::world::LEASE;
 
