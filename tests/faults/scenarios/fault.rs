@@ -10,6 +10,7 @@ use super::operators::TAKEOVER;
 use crate::proxy::{Mode, Proxy};
 use crate::slot::Switches;
 use crate::stores::rig;
+use crate::workload::{plain, work};
 
 /// Two processes, or a process and a store, that talk to each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -166,11 +167,39 @@ impl Cast {
         self.world.healed(fault.class(), &format!("{fault:?}"))
     }
 
-    /// Lets a fault last so long, and measures until tasks are dispatched again.
+    /// Lets a fault last so long, and measures until work goes on.
     pub(crate) async fn suffer_and_go_on(&mut self, fault: Fault, time: Duration) {
         let healed = self.suffer(fault, time).await;
-        let took = self.world.until_dispatch(healed, HEALED * 3).await;
+        let took = self.until_work_goes_on(fault, healed).await;
         self.world.recovered(fault.class(), took, fault.bound(self.world.lease));
+    }
+
+    /// How long it took since: until a new job is accepted where the API server was out of reach, a worker begins a task where
+    /// workers were, and else tasks are dispatched.
+    pub(crate) async fn until_work_goes_on(&self, fault: Fault, since: Instant) -> Duration {
+        let world = &self.world;
+        match fault {
+            Fault::ApiserverDown
+            | Fault::Cut(Link::OperatorApi)
+            | Fault::Reset(Link::OperatorApi)
+            | Fault::HalfOpen(Link::OperatorApi)
+            | Fault::Late(Link::OperatorApi) => {
+                let job = plain(&format!("probe-{}", world.next_process()), &[(2, work(5, 50, 0))]);
+                while !world.submit(&job).await {}
+                assert!(world.accepted(&job.name, HEALED * 3).await, "{}: no job is accepted any more", fault.class());
+                since.elapsed()
+            }
+            Fault::WorkerStopped(_)
+            | Fault::Cut(Link::WorkerRedis)
+            | Fault::Reset(Link::WorkerRedis)
+            | Fault::HalfOpen(Link::WorkerRedis)
+            | Fault::Late(Link::WorkerRedis) => {
+                let begun = world.said("begin").len();
+                world.until_said("begin", begun + 1).await;
+                since.elapsed()
+            }
+            _ => world.until_dispatch(since, HEALED * 3).await,
+        }
     }
 }
 

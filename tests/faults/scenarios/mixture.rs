@@ -48,7 +48,7 @@ async fn mix(name: &str, seed: u64, time: Duration) {
 async fn one(cast: &mut Cast, fault: Fault, lasts: Duration) {
     let world = cast.world.clone();
     let healed = cast.suffer(fault, lasts).await;
-    let took = world.until_dispatch(healed, HEALED * 3).await;
+    let took = cast.until_work_goes_on(fault, healed).await;
     world.recovered(fault.class(), took, fault.bound(world.lease).max(super::operators::TAKEOVER));
 }
 
