@@ -36,18 +36,21 @@ impl Load {
 }
 
 async fn submit(world: Arc<World>, seed: u64, tasks: u32, stop: CancellationToken) {
-    const UNFINISHED: &str = "SELECT count(*) FROM igor.jobs WHERE finished_at IS NULL AND status <> 'ERRORED' AND paused_at IS NULL";
+    const ENDED: &str = "SELECT count(*) FROM igor.jobs WHERE finished_at IS NOT NULL OR status = 'ERRORED' OR paused_at IS NOT NULL";
     let mut jobs = Jobs::new(seed);
+    let mut submitted = 0;
     let mut steering = tokio::task::JoinSet::new();
     while !stop.is_cancelled() {
         let job = jobs.next(tasks);
-        let submitted = world.submit(&job).await;
+        let made = world.submit(&job).await;
+        submitted += i64::from(made);
         let how = jobs.pick(20);
-        if submitted && how < 4 {
+        if made && how < 4 {
             steering.spawn(steer(world.clone(), job.name, how));
         }
         let calm = async {
-            while world.ledger.count(UNFINISHED).await.unwrap_or(AT_ONCE) >= AT_ONCE {
+            // What the ledger does not know yet counts too.
+            while world.ledger.count(ENDED).await.map_or(true, |ended| submitted - ended >= AT_ONCE) {
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
             tokio::time::sleep(Duration::from_millis(250)).await;

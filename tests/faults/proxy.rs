@@ -17,7 +17,8 @@ pub(crate) enum Mode {
     Open,
     /// Connections are refused.
     Refuse,
-    /// Half-open: connections stand and are taken, nothing passes until the link is open again.
+    /// Half-open: connections stand and are taken, and nothing passes. Those that stood are dead for ever, as when a router has
+    /// forgotten them; new ones work when the link is open again.
     Silent,
     /// Each piece arrives so much later.
     Late(Duration),
@@ -32,6 +33,8 @@ pub(crate) struct Proxy {
     mode: watch::Sender<Mode>,
     /// Cancelled to reset all connections of one era.
     era: Arc<Mutex<CancellationToken>>,
+    /// Cancelled to let the connections that stand pass nothing any more.
+    dead: Arc<Mutex<CancellationToken>>,
     whole: CancellationToken,
 }
 
@@ -43,23 +46,30 @@ impl Proxy {
         let (mode, _) = watch::channel(Mode::Open);
         let whole = CancellationToken::new();
         let era = Arc::new(Mutex::new(whole.child_token()));
-        let link = Link { server, mode: mode.clone(), era: era.clone(), on_connect: Arc::new(on_connect) };
+        let dead = Arc::new(Mutex::new(whole.child_token()));
+        let link = Link { server, mode: mode.clone(), era: era.clone(), dead: dead.clone(), on_connect: Arc::new(on_connect) };
         tokio::spawn(whole.clone().run_until_cancelled_owned(link.listen(listener)));
-        Self { port, mode, era, whole }
+        Self { port, mode, era, dead, whole }
     }
 
     /// Changes what becomes of the bytes from now on; [`Mode::Refuse`] resets what stands.
     pub(crate) fn set(&self, mode: Mode) {
         self.mode.send_replace(mode);
-        if mode == Mode::Refuse {
-            self.reset();
+        match mode {
+            Mode::Refuse => self.reset(),
+            Mode::Silent => self.end(&self.dead),
+            Mode::Open | Mode::Late(_) => {}
         }
     }
 
     /// Resets every connection; new ones are taken as before.
     pub(crate) fn reset(&self) {
-        let mut era = self.era.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *era, self.whole.child_token()).cancel();
+        self.end(&self.era);
+    }
+
+    fn end(&self, token: &Mutex<CancellationToken>) {
+        let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *token, self.whole.child_token()).cancel();
     }
 }
 
@@ -75,22 +85,24 @@ struct Link {
     server: u16,
     mode: watch::Sender<Mode>,
     era: Arc<Mutex<CancellationToken>>,
+    dead: Arc<Mutex<CancellationToken>>,
     on_connect: OnConnect,
 }
 
 impl Link {
     async fn listen(self, listener: TcpListener) {
         while let Ok((client, _)) = listener.accept().await {
-            let era = self.era.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let now = |token: &Mutex<CancellationToken>| token.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let (era, dead) = (now(&self.era), now(&self.dead));
             if *self.mode.borrow() == Mode::Refuse {
                 reset(&client);
                 continue;
             }
-            tokio::spawn(self.clone().connect(client, era));
+            tokio::spawn(self.clone().connect(client, era, dead));
         }
     }
 
-    async fn connect(self, mut client: TcpStream, era: CancellationToken) {
+    async fn connect(self, mut client: TcpStream, era: CancellationToken, dead: CancellationToken) {
         let Ok(mut server) = TcpStream::connect(("127.0.0.1", self.server)).await else { return reset(&client) };
         (self.on_connect)(server.local_addr().map_or(0, |address| address.port()));
         for stream in [&client, &server] {
@@ -100,8 +112,8 @@ impl Link {
             let (client_reads, client_writes) = client.split();
             let (server_reads, server_writes) = server.split();
             tokio::select! {
-                () = pump(client_reads, server_writes, self.mode.subscribe()) => {}
-                () = pump(server_reads, client_writes, self.mode.subscribe()) => {}
+                () = pump(client_reads, server_writes, self.mode.subscribe(), &dead) => {}
+                () = pump(server_reads, client_writes, self.mode.subscribe(), &dead) => {}
             }
         };
         if era.run_until_cancelled(both).await.is_none() {
@@ -117,7 +129,7 @@ fn reset(stream: &TcpStream) {
 }
 
 /// Carries one direction until either end is gone.
-async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut mode: watch::Receiver<Mode>) {
+async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut mode: watch::Receiver<Mode>, dead: &CancellationToken) {
     let (pieces, mut waiting) = mpsc::channel::<(Instant, Vec<u8>)>(64);
     let delays = mode.clone();
     let read = async move {
@@ -132,7 +144,14 @@ async fn pump(mut from: ReadHalf<'_>, mut to: WriteHalf<'_>, mut mode: watch::Re
     let write = async move {
         while let Some((due, piece)) = waiting.recv().await {
             tokio::time::sleep_until(due).await;
-            if mode.wait_for(|mode| *mode != Mode::Silent).await.is_err() || to.write_all(&piece).await.is_err() {
+            if mode.wait_for(|mode| *mode != Mode::Silent).await.is_err() {
+                return;
+            }
+            if dead.is_cancelled() {
+                // Neither an answer nor an end: the other side hears nothing.
+                std::future::pending::<()>().await;
+            }
+            if to.write_all(&piece).await.is_err() {
                 return;
             }
         }

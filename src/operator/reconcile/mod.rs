@@ -26,7 +26,7 @@ use super::{Error, Job};
 /// Brings what is wished for into the ledger, and what the ledger says into the status.
 pub(super) async fn reconcile(object: Arc<Job>, term: Arc<Term>) -> Result<Action, Error> {
     let uid = object.uid().unwrap_or_default();
-    let done = stages(&object, &term).await;
+    let done = Box::pin(stages(&object, &term)).await;
     match &done {
         Ok(_) => term.context.remember(&uid, |memory| memory.failures = 0),
         Err(error) => failed(&object, &term, error).await,

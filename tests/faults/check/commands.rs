@@ -23,8 +23,9 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
                 done(facts, job, "kill", report);
             }
             "retry" => done(facts, job, "retry", report),
-            "delete" if job["deleted_at"].is_null() => {
-                report.violation(11, "a deleted job is marked so", text(&job["name"]));
+            // One that had ended by itself is history, with or without its object.
+            "delete" if job["finished_at"].is_null() => {
+                report.violation(11, "a deleted job is ended", text(&job["name"]));
             }
             _ => {}
         }

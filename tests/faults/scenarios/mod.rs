@@ -1,8 +1,11 @@
 //! What may go wrong, one file for each part that breaks.
 
+mod fault;
+mod links;
 mod mixture;
 mod operators;
 mod sabotage;
+mod stores;
 mod workers;
 
 use std::sync::Arc;
@@ -16,8 +19,12 @@ pub(crate) use self::mixture::mixture;
 
 /// The short form.
 pub(crate) fn all(seed: u64) -> Vec<Scenario> {
-    [sabotage::all(), operators::all(seed), workers::all(seed)].into_iter().flatten().collect()
+    let mixed = vec![mixture(seed, MIXED)];
+    [sabotage::all(), operators::all(seed), workers::all(seed), links::all(seed), stores::all(seed), mixed].into_iter().flatten().collect()
 }
+
+/// How long the short form's mixture lasts.
+const MIXED: Duration = Duration::from_secs(60);
 
 /// The usual cast: operators named a, b …, and two workers of eight slots.
 pub(crate) struct Cast {

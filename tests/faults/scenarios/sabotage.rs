@@ -100,18 +100,18 @@ async fn attempt_fence(trial: &Trial) {
     rest(trial).await;
 }
 
-/// A leader stands still, another takes over, and the first goes on.
+/// A leader stands still between reading results and writing them, another takes over, and the first goes on.
 async fn epoch_check(trial: &Trial) {
     let world = &trial.world;
-    let mut first = trial.operator("operator-0", None).await;
+    let mut first = trial.operator("operator-0", Some("collect=2000")).await;
     let _worker = world.worker("worker-0", 8).await;
-    world.submit(&plain("work", &[(400, work(100, 200, 0))])).await;
-    world.until_said("end", 40).await;
+    world.submit(&plain("work", &[(300, work(100, 200, 0))])).await;
+    first.until_printed("lingers place=\"collect\"").await;
     world.fault("operator stopped", "operator-0");
     first.signal("STOP");
     free_the_lease(world).await;
     let _second = trial.operator("operator-1", None).await;
-    world.until_said("end", 120).await;
+    world.until_count(super::COMPLETED, PATIENCE, |count| count > 40).await;
     world.healed("operator stopped", "operator-0");
     first.signal("CONT");
     rest(trial).await;
@@ -214,7 +214,7 @@ async fn loading_gate(trial: &Trial) {
     let world = &trial.world;
     let operator = trial.operator("operator", Some("accept=2500")).await;
     let _worker = world.worker("worker-0", 8).await;
-    let NewJob { name, spec, shape } = plain("work", &[(5, work(5, 5, 0)), (10_000, work(5, 5, 0)), (5, work(5, 5, 0))]);
+    let NewJob { name, spec, shape } = plain("work", &[(5, work(5, 5, 0)), (20_000, work(5, 5, 0)), (5, work(5, 5, 0))]);
     let mut spec = spec;
     spec["paused"] = json!(true);
     world.submit(&NewJob { name, spec, shape }).await;

@@ -1,0 +1,96 @@
+//! Stores that go away, forget, refuse or fill up.
+
+use std::time::Duration;
+
+use super::fault::Fault;
+use super::{COMPLETED, Cast, STARTED};
+use crate::client::condition;
+use crate::load::Load;
+use crate::suite::Scenario;
+use crate::workload::{plain, work};
+use crate::world::LEASE;
+
+pub(super) fn all(seed: u64) -> Vec<Scenario> {
+    vec![
+        Scenario::new("redis_flushed", forgotten(seed, "redis_flushed", Fault::RedisFlushed)),
+        Scenario::new("redis_restarted_empty", forgotten(seed + 1, "redis_restarted_empty", Fault::RedisRestarted)),
+        Scenario::new("redis_out_of_memory", refused(seed + 2, "redis_out_of_memory", Fault::RedisFull)),
+        Scenario::new("postgres_out_of_connections", refused(seed + 3, "postgres_out_of_connections", Fault::PostgresTaken)),
+        Scenario::alone("postgres_read_only", refused(seed + 4, "postgres_read_only", Fault::PostgresReadOnly)),
+        Scenario::alone("postgres_restarted", restarted(seed + 5)),
+        Scenario::alone("apiserver_down", apiserver_down(seed + 6)),
+    ]
+}
+
+/// Redis loses everything: dispatch goes on soon, and what runs is neither stopped nor run again.
+async fn forgotten(seed: u64, name: &str, fault: Fault) {
+    let mut cast = Cast::new(name, 1, LEASE).await;
+    let world = cast.world.clone();
+    world.submit(&plain("long", &[(6, work(8000, 9000, 0))])).await;
+    world.until_said("begin", 6).await;
+    let load = Load::start(&world, seed, 60);
+    for round in 1..=2 {
+        cast.until_completed(round * 40).await;
+        cast.suffer_and_go_on(fault, Duration::ZERO).await;
+    }
+    load.stop().await;
+    undisturbed(&world).await;
+    world.finish().await;
+}
+
+/// The long tasks, which ran when Redis forgot them, ran once and to their end.
+async fn undisturbed(world: &crate::world::World) {
+    let of_long = |line: &serde_json::Value| line["job"].as_str().is_some_and(|job| job.ends_with("/long"));
+    let ends = || world.said("end").into_iter().filter(of_long).count();
+    crate::support::until("the long tasks end", STARTED, || async { if ends() >= 6 { Ok(()) } else { Err(ends()) } }).await;
+    let (begun, stopped) = (world.said("begin").into_iter().filter(of_long).count(), world.said("stopped").into_iter().filter(of_long).count());
+    assert_eq!((begun, stopped), (6, 0), "executions and stops of the six long tasks");
+}
+
+/// A store takes no writes for a while: what is not durable is not accepted, and all goes on by itself.
+async fn refused(seed: u64, name: &str, fault: Fault) {
+    let mut cast = Cast::new(name, 1, LEASE).await;
+    let world = cast.world.clone();
+    let load = Load::start(&world, seed, 60);
+    for round in 1..=2 {
+        cast.until_completed(round * 40).await;
+        cast.suffer_and_go_on(fault, Duration::from_secs(6)).await;
+    }
+    load.stop().await;
+    world.finish().await;
+}
+
+async fn restarted(seed: u64) {
+    let mut cast = Cast::new("postgres_restarted", 2, LEASE).await;
+    let world = cast.world.clone();
+    let load = Load::start(&world, seed, 60);
+    for round in 1..=3 {
+        cast.until_completed(round * 40).await;
+        cast.suffer_and_go_on(Fault::PostgresRestarted, Duration::from_secs(2)).await;
+    }
+    load.stop().await;
+    world.finish().await;
+}
+
+/// What was accepted runs to its end without the API server, for longer than the leader's lease lasts.
+async fn apiserver_down(seed: u64) {
+    const BOUND: Duration = Duration::from_secs(10);
+    let mut cast = Cast::new("apiserver_down", 2, LEASE).await;
+    let world = cast.world.clone();
+    world.submit(&plain("work", &[(200, work(200, 400, 0)), (60, work(100, 200, 0))])).await;
+    assert!(world.accepted("work", STARTED).await);
+    cast.until_completed(20).await;
+    world.fault(Fault::ApiserverDown.class(), "all");
+    Fault::ApiserverDown.strike(&mut cast).await;
+    world.until_count(COMPLETED, STARTED, |count| count == 260).await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    Fault::ApiserverDown.heal(&mut cast).await;
+    let since = world.healed(Fault::ApiserverDown.class(), "all");
+    let shown = world.wait_for("work", BOUND * 3, |object| condition(object, "Complete") == "True").await;
+    assert!(shown.is_some(), "the status is never right");
+    world.recovered("apiserver down: status right", since.elapsed(), BOUND);
+    let load = Load::start(&world, seed, 60);
+    cast.until_completed(300).await;
+    load.stop().await;
+    world.finish().await;
+}
