@@ -133,7 +133,9 @@ async fn what_a_dead_leader_left_of_an_ended_job_is_cleared_away() {
         let streams = [lane.clone(), lane.replace(":q1", ":r")];
         let lengths = async || -> Vec<u64> {
             let mut pipe = redis::pipe();
-            streams.iter().for_each(|stream| _ = pipe.cmd("XLEN").arg(stream));
+            for stream in &streams {
+                pipe.cmd("XLEN").arg(stream);
+            }
             pipe.query_async(&mut redis.clone()).await.expect("lengths")
         };
         let until = async |holds: fn(u64) -> bool| {
