@@ -1,7 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core test-crash lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core test-crash test-faults lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 
 test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of them; CRASH_AT=37:before: one)
 	@rig/with-test-env cargo test --features proof --test crash
+
+test-faults: ## Faults on real processes, and a checker (SEED=7 MINUTES=30: random mixtures, table in target/faults)
+	@STATE=$${STATE:-.dev/faults} rig/with-test-env rig/tally 'cargo test --features proof --test faults'
 
 lint: ## Formatting and clippy, for each set of features
 	cargo fmt --check

@@ -68,7 +68,7 @@ impl Operator {
             .env("DATABASE_URL", world.ledger.url(self.postgres.port))
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", self.redis.port))
             .env("IGOR_PREFIX", &world.cluster.namespace)
-            .env("IGOR_LOG", "info,igor=debug")
+            .env("IGOR_LOG", std::env::var("IGOR_LOG").unwrap_or_else(|_| "info,igor=debug".to_owned()))
             .env("RUST_BACKTRACE", "1");
         command.envs(switches.sabotage.map(|name| ("IGOR_SABOTAGE", name)));
         command.envs(switches.linger.map(|places| ("IGOR_LINGER", places)));

@@ -68,6 +68,14 @@ impl Fault {
         }
     }
 
+    /// What breaks: two faults of one part cannot strike together.
+    pub(crate) fn part(self) -> &'static str {
+        match self {
+            Self::LeaseStolen => "apiserver",
+            _ => self.class().split(' ').next().unwrap_or_default(),
+        }
+    }
+
     /// How long after it is healed work may take to go on.
     pub(crate) fn bound(self, lease: Duration) -> Duration {
         match self {

@@ -33,7 +33,7 @@ async fn mix(name: &str, seed: u64, time: Duration) {
     while began.elapsed() < time {
         let (first, second) = (any(&mut random), any(&mut random));
         let lasts = Duration::from_millis(random.random_range(200..6000));
-        if random.random_ratio(1, 3) && first.class() != second.class() {
+        if random.random_ratio(1, 3) && first.part() != second.part() {
             both(&mut cast, first, second, lasts).await;
         } else {
             one(&mut cast, first, lasts).await;

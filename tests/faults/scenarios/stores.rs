@@ -90,6 +90,8 @@ async fn apiserver_down(seed: u64) {
     let shown = world.wait_for("work", BOUND * 3, |object| condition(object, "Complete") == "True").await;
     assert!(shown.is_some(), "the status is never right");
     world.recovered("apiserver down: status right", since.elapsed(), BOUND);
+    let took = cast.until_work_goes_on(Fault::ApiserverDown, since).await;
+    world.recovered("apiserver down: a new job is accepted", took, BOUND);
     let load = Load::start(&world, seed, 60);
     cast.until_completed(300).await;
     load.stop().await;
