@@ -1,0 +1,103 @@
+//! The model: every order of steps of a small world, searched by stateright.
+
+use std::time::{Duration, Instant};
+
+use igor::core::plan::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
+use stateright::{Checker, HasDiscoveries, Model, Property};
+
+use crate::promises::{Broken, counters_are_right, is_settled, limits_hold};
+use crate::rules::{Rules, Safeguard};
+use crate::world::{Action, Budget, World};
+
+/// A small world and what may happen to it.
+pub(crate) struct Small {
+    pub(crate) rules: Rules,
+    pub(crate) budget: Budget,
+}
+
+/// Two layers of two tasks, two workers, two operators.
+pub(crate) fn small(budget: Budget, without: Option<Safeguard>) -> Small {
+    let task = |name: &str| TaskSpec { place: Place::Listed(0), name: Some(name.to_owned()), ..TaskSpec::default() };
+    let layer = |name: &str, priority: i64| LayerSpec {
+        name: name.to_owned(),
+        priority,
+        tasks: vec![task("one"), task("two")],
+        ..LayerSpec::default()
+    };
+    let spec = JobSpec {
+        queue: "default".to_owned(),
+        defaults: Defaults {
+            kind: Some("work".to_owned()),
+            retries: Some(0),
+            backoff: BackoffSpec::default(),
+            ..Defaults::default()
+        },
+        layers: vec![layer("first", 0), layer("second", 1)],
+        ..JobSpec::default()
+    };
+    let rules = Rules::of(vec![spec]);
+    Small { rules: Rules { chunk: 2, without, ..rules }, budget }
+}
+
+impl Model for Small {
+    type State = World;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<World> {
+        vec![World::new(&self.rules, 2, self.budget)]
+    }
+
+    fn actions(&self, world: &World, actions: &mut Vec<Action>) {
+        actions.extend(world.progress(&self.rules));
+        actions.extend(world.mischief(&self.rules).into_iter().map(Action::Mischief));
+    }
+
+    fn next_state(&self, world: &World, action: Action) -> Option<World> {
+        let mut next = world.clone();
+        next.step(&self.rules, action);
+        Some(next)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always("1, 7: at rest, every task ended or a wait says why", |model: &Self, world: &World| {
+                !world.progress(&model.rules).is_empty() || is_settled(&world.ledger, &model.rules)
+            }),
+            Property::always("2: layers begin in order", |_, world: &World| world.ledger.broken != Some(Broken::Order)),
+            Property::always("2: nothing ends before its tasks", |_, world: &World| world.ledger.broken != Some(Broken::EndedEarly)),
+            Property::always("3: a layer opens once a run", |_, world: &World| world.ledger.broken != Some(Broken::OpenedTwice)),
+            Property::always("4: only the attempt's own result counts", |_, world: &World| world.ledger.broken != Some(Broken::StaleCounted)),
+            Property::always("5: nothing starts after an acknowledged pause or kill", |_, world: &World| {
+                world.ledger.broken != Some(Broken::StartedAfterAck)
+            }),
+            Property::always("a kept lease is not taken", |_, world: &World| world.ledger.broken != Some(Broken::LeaseTaken)),
+            Property::always("6: counters equal a recount", |model: &Self, world: &World| counters_are_right(&world.ledger, &model.rules)),
+            Property::always("limits hold", |model: &Self, world: &World| limits_hold(&world.ledger, &model.rules)),
+            Property::sometimes("the job completes", |_, world: &World| {
+                world.ledger.jobs[0].finished && world.ledger.jobs[0].status == igor::core::status::Status::Completed
+            }),
+        ]
+    }
+}
+
+/// What a search found.
+pub(crate) struct Searched {
+    pub(crate) states: usize,
+    pub(crate) depth: usize,
+    pub(crate) took: Duration,
+    /// Promises that were broken, each with the steps that lead there.
+    pub(crate) broken: Vec<(&'static str, String)>,
+}
+
+/// Searches a world wholly, or until a promise is broken.
+pub(crate) fn search(small: Small) -> Searched {
+    let began = Instant::now();
+    let checker = small.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let failures = checker.discoveries().into_iter().filter(|(name, _)| checker.model().property(name).expectation.discovery_is_failure());
+    let broken = failures.map(|(name, path)| {
+        let steps: Vec<String> = path.into_actions().iter().map(|action| format!("  {action:?}")).collect();
+        (name, steps.join("\n"))
+    });
+    let broken = broken.collect();
+    Searched { states: checker.unique_state_count(), depth: checker.max_depth(), took: began.elapsed(), broken }
+}
