@@ -7,7 +7,8 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::promises::{Broken, counters_are_right, is_settled, limits_hold};
 use crate::rules::{Rules, Safeguard};
-use crate::world::{Action, Budget, World};
+use crate::mischief::Budget;
+use crate::world::{Action, World};
 
 /// A small world and what may happen to it.
 pub(crate) struct Small {

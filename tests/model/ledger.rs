@@ -197,13 +197,17 @@ impl Ledger {
         self.tasks.iter().enumerate().filter(is_out).map(|(task, row)| (task, row.attempt)).collect()
     }
 
-    /// `Store::outbox_delete`, which knows no epoch.
-    pub(crate) fn forget(&mut self, done: &[Change]) {
+    /// `Store::outbox_delete`: an earlier leader, who does not know what a later one has pushed, must not call anything done.
+    pub(crate) fn forget(&mut self, rules: &Rules, epoch: u32, done: &[Change]) -> Result<(), Trouble> {
+        if rules.has(Safeguard::OutboxFence) {
+            self.begin(rules, epoch)?;
+        }
         for change in done {
             if let Some(place) = self.outbox.iter().position(|known| known == change) {
                 self.outbox.remove(place);
             }
         }
+        Ok(())
     }
 
     /// Moves a task and its layer's counters, if the table of moves allows it.

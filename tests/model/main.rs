@@ -2,15 +2,18 @@
 
 mod check;
 mod ledger;
+mod mischief;
 mod operator;
+mod plans;
 mod promises;
 mod queue;
 mod rules;
+mod simulate;
 mod worker;
 mod world;
 
 use check::{search, small};
-use world::Budget;
+use mischief::Budget;
 
 #[test]
 #[expect(clippy::print_stdout, reason = "the figures are what the run is for")]
@@ -31,4 +34,44 @@ fn every_order_of_steps_keeps_every_promise() {
         println!("model {name}: {} states, depth {}, {:.1} s", found.states, found.depth, found.took.as_secs_f64());
         for (name, steps) in found.broken { println!("{name}\n{steps}"); }
     }
+}
+
+#[test]
+#[ignore = "by hand"]
+fn probe() {
+    let mut budget = Budget::default();
+    for word in std::env::var("BUDGET").unwrap_or_default().split(',') {
+        let Some((name, count)) = word.split_once('=') else { continue };
+        let count: u8 = count.parse().unwrap();
+        *match name {
+            "oc" => &mut budget.operator_crashes, "to" => &mut budget.takeovers, "wc" => &mut budget.worker_crashes,
+            "si" => &mut budget.silences, "lo" => &mut budget.losses, "re" => &mut budget.repeats, "fa" => &mut budget.failures,
+            "rl" => &mut budget.releases, "pa" => &mut budget.pauses, "ki" => &mut budget.kills, _ => &mut budget.retries,
+        } = count;
+    }
+    use rules::Safeguard::*;
+    let without = match std::env::var("WITHOUT").unwrap_or_default().as_str() {
+        "fence" => Some(AttemptFence), "epoch" => Some(EpochCheck), "mutex" => Some(JobMutex), "gate" => Some(LoadingGate),
+        "outbox" => Some(Outbox), "ofence" => Some(OutboxFence), "order" => Some(OutboxOrder), "drain" => Some(DrainBeforeSweep), "diff" => Some(Diff), _ => None };
+    let found = search(small(budget, without));
+    println!("{} states, depth {}, {:.1} s", found.states, found.depth, found.took.as_secs_f64());
+    for (name, steps) in found.broken { println!("{name}\n{steps}"); }
+}
+
+#[test]
+#[ignore = "by hand"]
+fn probe_simulator() {
+    let seeds: u64 = std::env::var("SEEDS").ok().and_then(|text| text.parse().ok()).unwrap_or(1000);
+    let first: u64 = std::env::var("SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let began = std::time::Instant::now();
+    let mut steps = 0;
+    let mut faults = std::collections::BTreeMap::new();
+    let mut bad = 0;
+    for seed in first..first + seeds {
+        match simulate::live(seed, None, |step, action, _| if seeds == 1 { println!("{step} {action:?}") }) {
+            Ok(figures) => { steps += figures.steps; for (n, c) in figures.faults { *faults.entry(n).or_insert(0) += c; } }
+            Err(v) => { println!("seed {seed}: {v:?}"); bad += 1; if bad > 10 { break; } }
+        }
+    }
+    println!("{steps} steps, {faults:?}, {:.1} s", began.elapsed().as_secs_f64());
 }

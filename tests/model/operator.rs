@@ -136,6 +136,13 @@ impl Term {
                 return;
             }
         }
+        if !self.done.is_empty() {
+            // Deleting rows changes nothing that others look at, so for the leader it may as well come next.
+            acts.push(Act::Forget);
+            if !is_frozen {
+                return;
+            }
+        }
         let loading = (0..sight.rules.jobs.len()).filter(|job| sight.ledger.is_loading(*job));
         acts.extend(loading.map(Act::Accept));
         let late = |job: &usize| {
@@ -173,10 +180,7 @@ impl Term {
             Act::RecallDone => self.recall_done(reach),
             Act::Dispatch => self.dispatch(reach),
             Act::Push => self.push(reach),
-            Act::Forget => {
-                reach.ledger.forget(&std::mem::take(&mut self.done));
-                Ok(())
-            }
+            Act::Forget => reach.ledger.forget(reach.rules, self.epoch, &std::mem::take(&mut self.done)),
             Act::BeginCollect => {
                 self.seen = Some(reach.ledger.snapshot());
                 Ok(())

@@ -5,6 +5,7 @@
 use igor::core::fold::Said;
 
 use crate::ledger::Trouble;
+use crate::worker::Worker;
 
 /// An entry's id: the task, and the how manyeth entry of it. No id is ever given twice, as the ids of a stream are times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +69,17 @@ impl Queue {
     /// FLUSHALL, or a restart without data.
     pub(crate) fn lose_data(&mut self) {
         *self = Self { next_result: self.next_result, ..Self::new(self.kinds.len()) };
+    }
+
+    /// Fails over to an older copy. Ids are times: none is given again. Nobody renews what has left the hands of its worker meanwhile.
+    pub(crate) fn go_back_to(&mut self, older: Self, workers: &[Worker]) {
+        *self = Self { next_result: self.next_result, ..older };
+        for entry in self.kinds.iter_mut().flat_map(|streams| &mut streams.lane) {
+            let holds = |worker: usize| workers[worker].held.iter().any(|held| held.entry == entry.id);
+            if matches!(entry.holder, Holder::Worker(worker) if !holds(worker)) {
+                entry.holder = Holder::Gone;
+            }
+        }
     }
 
     /// `Client::prepare`: the types are this leader's, unless a later one has them. `fresh` becomes the generation of new data.

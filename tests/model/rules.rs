@@ -19,6 +19,8 @@ pub(crate) enum Safeguard {
     LoadingGate,
     /// Changes that Redis does not know yet are kept in the ledger.
     Outbox,
+    /// An earlier leader deletes nothing from the outbox.
+    OutboxFence,
     /// What stands earlier in the outbox is done earlier, pushes from memory too.
     OutboxOrder,
     /// Results that were written before a lease was seen to be old are taken before the lease is given up.
@@ -35,6 +37,7 @@ impl Safeguard {
             Self::JobMutex => "job mutex",
             Self::LoadingGate => "loading gate",
             Self::Outbox => "outbox",
+            Self::OutboxFence => "outbox fence",
             Self::OutboxOrder => "outbox order",
             Self::DrainBeforeSweep => "drain before sweep",
             Self::Diff => "diff",

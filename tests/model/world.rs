@@ -7,6 +7,7 @@ use igor::core::fold::Said;
 use igor::core::status::Status;
 
 use crate::ledger::{Change, Ledger, Scope, Trouble};
+use crate::mischief::{Budget, Mischief};
 use crate::operator::{Act, Reach, Sight, Term};
 use crate::promises::Broken;
 use crate::queue::{Holder, Queue};
@@ -45,44 +46,6 @@ pub(crate) enum Action {
     Mischief(Mischief),
 }
 
-/// What people and faults do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Mischief {
-    /// The leader's process dies.
-    CrashOperator,
-    /// The leader is stopped past its lease; another takes over, and the first goes on later.
-    TakeOver,
-    /// A worker's process dies.
-    CrashWorker(usize),
-    /// A worker is stopped, or cut off, for longer than a lease.
-    Silence(usize),
-    /// Redis loses its data.
-    LoseData,
-    /// A result is stored twice, the second time behind later ones.
-    Repeat(usize, usize),
-    /// A handler fails, or gives its task back.
-    Fail(usize, usize, Said),
-    Pause(Scope),
-    Kill(usize),
-    Retry(usize),
-}
-
-/// How often each kind of mischief may still happen.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct Budget {
-    pub(crate) operator_crashes: u8,
-    pub(crate) takeovers: u8,
-    pub(crate) worker_crashes: u8,
-    pub(crate) silences: u8,
-    pub(crate) losses: u8,
-    pub(crate) repeats: u8,
-    pub(crate) failures: u8,
-    pub(crate) releases: u8,
-    pub(crate) pauses: u8,
-    pub(crate) kills: u8,
-    pub(crate) retries: u8,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
     pub(crate) ledger: Ledger,
@@ -93,7 +56,9 @@ pub(crate) struct World {
     pub(crate) budget: Budget,
     /// How many entries each task ever had.
     copies: Vec<u32>,
-    losses: u32,
+    pub(crate) losses: u32,
+    /// An older state of Redis, as a replica or a backup has it.
+    pub(crate) copy: Option<Box<Queue>>,
     /// Whether workers hear of kills at once; the model lets every hint be lost.
     pub(crate) hints: bool,
 }
@@ -109,6 +74,7 @@ impl World {
             budget,
             copies: vec![0; rules.tasks.len()],
             losses: 0,
+            copy: None,
             hints: false,
         }
     }
@@ -118,7 +84,7 @@ impl World {
     }
 
     /// Whether a verdict waits for its commit: nothing else is quick enough to come between.
-    fn is_urgent(&self) -> bool {
+    pub(crate) fn is_urgent(&self) -> bool {
         self.leader.as_ref().is_some_and(|term| term.verdict.is_some())
     }
 
@@ -186,48 +152,6 @@ impl World {
         }
     }
 
-    /// What people and faults may still do.
-    pub(crate) fn mischief(&self, rules: &Rules) -> Vec<Mischief> {
-        let mut found = Vec::new();
-        let budget = &self.budget;
-        if self.leader.is_some() {
-            found.extend((budget.operator_crashes > 0).then_some(Mischief::CrashOperator));
-            found.extend((budget.takeovers > 0).then_some(Mischief::TakeOver));
-        }
-        if self.is_urgent() {
-            return found;
-        }
-        found.extend((budget.losses > 0 && self.queue.owner.is_some()).then_some(Mischief::LoseData));
-        for (me, worker) in self.workers.iter().enumerate().filter(|(_, worker)| !worker.held.is_empty()) {
-            found.extend((budget.worker_crashes > 0).then_some(Mischief::CrashWorker(me)));
-            found.extend((budget.silences > 0 && !worker.silent).then_some(Mischief::Silence(me)));
-            for place in 0..worker.held.len() {
-                found.extend((budget.failures > 0).then_some(Mischief::Fail(me, place, Said::Errored)));
-                found.extend((budget.releases > 0).then_some(Mischief::Fail(me, place, Said::Released)));
-            }
-        }
-        if budget.repeats > 0 {
-            let all = |kind: usize| (0..self.queue.kinds[kind].results.len()).map(move |place| Mischief::Repeat(kind, place));
-            found.extend((0..rules.kinds.len()).flat_map(all));
-        }
-        self.people(rules, &mut found);
-        found
-    }
-
-    fn people(&self, rules: &Rules, found: &mut Vec<Mischief>) {
-        for (job, row) in self.ledger.jobs.iter().enumerate().filter(|(_, row)| row.accepted) {
-            if !row.finished {
-                found.extend((self.budget.pauses > 0 && !row.paused).then_some(Mischief::Pause(Scope::Job(job))));
-                found.extend((self.budget.kills > 0).then_some(Mischief::Kill(job)));
-            }
-            let failed = || rules.tasks_of(job).any(|task| self.ledger.tasks[task].status == Status::Errored);
-            found.extend((self.budget.retries > 0 && failed()).then_some(Mischief::Retry(job)));
-        }
-        for (job, row) in self.ledger.jobs.iter().enumerate() {
-            found.extend((self.budget.kills > 0 && self.ledger.is_loading(job) && !row.accepted).then_some(Mischief::Kill(job)));
-        }
-    }
-
     /// Takes one step.
     pub(crate) fn step(&mut self, rules: &Rules, action: Action) {
         match action {
@@ -249,7 +173,7 @@ impl World {
         }
     }
 
-    fn lead(&mut self) {
+    pub(crate) fn lead(&mut self) {
         self.ledger.epoch += 1;
         self.leader = Some(Term::new(self.ledger.epoch));
     }
@@ -289,53 +213,5 @@ impl World {
             }
         }
         self.workers[me].receive(kind, entry.id, attempt, self.queue.generation);
-    }
-
-    fn suffer(&mut self, rules: &Rules, mischief: Mischief) {
-        let budget = &mut self.budget;
-        match mischief {
-            Mischief::CrashOperator => {
-                budget.operator_crashes -= 1;
-                self.leader = None;
-            }
-            Mischief::TakeOver => {
-                budget.takeovers -= 1;
-                self.stale = self.leader.take();
-                self.lead();
-            }
-            Mischief::CrashWorker(me) => {
-                budget.worker_crashes -= 1;
-                self.workers[me].die(me, &mut self.queue);
-            }
-            Mischief::Silence(me) => {
-                budget.silences -= 1;
-                self.workers[me].silent = true;
-            }
-            Mischief::LoseData => {
-                budget.losses -= 1;
-                self.losses += 1;
-                self.queue.lose_data();
-            }
-            Mischief::Repeat(kind, place) => {
-                budget.repeats -= 1;
-                self.queue.repeat(kind, place);
-            }
-            Mischief::Fail(me, place, said) => {
-                if said == Said::Released { budget.releases -= 1 } else { budget.failures -= 1 }
-                self.workers[me].finish(me, &mut self.queue, place, said);
-            }
-            Mischief::Pause(scope) => {
-                budget.pauses -= 1;
-                self.ledger.pause(rules, scope);
-            }
-            Mischief::Kill(job) => {
-                budget.kills -= 1;
-                self.ledger.kill(rules, job);
-            }
-            Mischief::Retry(job) => {
-                budget.retries -= 1;
-                self.ledger.retry_failed(rules, job);
-            }
-        }
     }
 }

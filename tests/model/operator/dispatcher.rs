@@ -7,9 +7,6 @@ use crate::rules::Safeguard;
 
 impl Term {
     pub(super) fn dispatcher_acts(&self, sight: Sight<'_>, acts: &mut Vec<Act>) {
-        if !self.done.is_empty() {
-            acts.push(Act::Forget);
-        }
         if self.recalled.is_some() {
             acts.push(Act::RecallDone);
             return;
@@ -27,9 +24,7 @@ impl Term {
     fn relay_acts(&self, sight: Sight<'_>, acts: &mut Vec<Act>) {
         let next = self.next_row(&sight.ledger.outbox);
         if !self.pushing.is_empty() {
-            let ours = |change: &Change| matches!(change, Change::Enqueue(task, attempt) if self.pushing.contains(&(*task, *attempt)));
-            let in_order = next.is_none_or(|change| ours(&change)) || !sight.rules.has(Safeguard::OutboxOrder);
-            acts.push(if in_order { Act::Push } else { Act::Relay });
+            acts.push(if self.pushes_are_next(sight) { Act::Push } else { Act::Relay });
             return;
         }
         if next.is_some() {
@@ -45,6 +40,15 @@ impl Term {
             }
             Stage::Claim | Stage::Judge(_) | Stage::Relay(_) => {}
         }
+    }
+
+    /// Whether nothing stands in the outbox before the rows of what is to be pushed. What is pushed again has no rows.
+    fn pushes_are_next(&self, sight: Sight<'_>) -> bool {
+        let ours = |change: &Change| matches!(change, Change::Enqueue(task, attempt) if self.pushing.contains(&(*task, *attempt)));
+        let outbox = &sight.ledger.outbox;
+        let first = outbox.iter().position(ours).unwrap_or(0);
+        let rest = &outbox[..first];
+        !sight.rules.has(Safeguard::OutboxOrder) || self.next_row(rest).is_none()
     }
 
     fn room(&self, rules: &crate::rules::Rules, kind: usize) -> usize {
@@ -100,7 +104,7 @@ impl Term {
                 if reach.hints {
                     reach.workers.iter_mut().filter(|worker| !worker.silent).for_each(|worker| worker.hear_kill(task, attempt));
                 }
-                reach.ledger.forget(&[change]);
+                reach.ledger.forget(reach.rules, self.epoch, &[change])?;
             }
             Change::Recall(scope) => {
                 let flights: Vec<(usize, Flight)> = self.table.iter().map(|(task, flight)| (*task, *flight)).collect();
@@ -125,7 +129,6 @@ impl Term {
         if !taken.is_empty() {
             reach.ledger.recall_done(reach.rules, self.epoch, &taken)?;
         }
-        reach.ledger.forget(&[change]);
-        Ok(())
+        reach.ledger.forget(reach.rules, self.epoch, &[change])
     }
 }
