@@ -68,7 +68,7 @@ fn probe_simulator() {
     let mut faults = std::collections::BTreeMap::new();
     let mut bad = 0;
     for seed in first..first + seeds {
-        match simulate::live(seed, None, |step, action, _| if seeds == 1 { println!("{step} {action:?}") }) {
+        match simulate::live(seed, None, |step, action, world| if seeds == 1 { println!("{step} {action:?}"); if std::env::var("STATE").is_ok() { println!("   {:?}\n   {:?}\n   {:?}\n  {:?}", world.ledger.jobs, world.ledger.layers, world.ledger.tasks, world.ledger.outbox); } }) {
             Ok(figures) => { steps += figures.steps; for (n, c) in figures.faults { *faults.entry(n).or_insert(0) += c; } }
             Err(v) => { println!("seed {seed}: {v:?}"); bad += 1; if bad > 10 { break; } }
         }

@@ -79,6 +79,15 @@ pub(crate) struct Budget {
 }
 
 impl World {
+    /// An older copy of Redis holds entries that were taken back since, pause and kill acknowledged: nobody can promise that they do
+    /// not start before the operator looks. What they report changes nothing all the same.
+    fn excuse_what_came_back(&mut self) {
+        for entry in self.queue.kinds.iter().flat_map(|streams| &streams.lane) {
+            let started = &mut self.ledger.tasks[entry.id.task].started;
+            *started = entry.attempt.max(*started);
+        }
+    }
+
     /// What people and faults may still do.
     pub(crate) fn mischief(&self, rules: &Rules) -> Vec<Mischief> {
         let mut found = Vec::new();
@@ -184,6 +193,7 @@ impl World {
                 budget.fail_overs -= 1;
                 if let Some(older) = self.copy.take() {
                     self.queue.go_back_to(*older, &self.workers);
+                    self.excuse_what_came_back();
                 }
             }
             Mischief::Mislead(kind, task) => {

@@ -23,6 +23,8 @@ pub(crate) enum Safeguard {
     OutboxFence,
     /// What stands earlier in the outbox is done earlier, pushes from memory too.
     OutboxOrder,
+    /// What is told in another type's stream leaves the table alone.
+    StreamCheck,
     /// Results that were written before a lease was seen to be old are taken before the lease is given up.
     DrainBeforeSweep,
     /// The table is held against the ledger and the streams from time to time.
@@ -39,6 +41,7 @@ impl Safeguard {
             Self::Outbox => "outbox",
             Self::OutboxFence => "outbox fence",
             Self::OutboxOrder => "outbox order",
+            Self::StreamCheck => "stream check",
             Self::DrainBeforeSweep => "drain before sweep",
             Self::Diff => "diff",
         }

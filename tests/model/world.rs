@@ -163,9 +163,7 @@ impl World {
             Action::Wake(me) => {
                 self.workers[me].silent = false;
                 let renewed: Vec<_> = self.workers[me].held.iter().map(|held| held.entry).collect();
-                if let Some(term) = &mut self.leader {
-                    term.believe(&renewed);
-                }
+                self.leader.iter_mut().for_each(|term| term.believe(&renewed));
             }
             Action::Wait => self.ledger.now_ms = self.next_due(rules).unwrap_or(self.ledger.now_ms),
             Action::Unpause(scope) => self.ledger.unpause(rules, scope),
@@ -202,6 +200,7 @@ impl World {
     /// not be acknowledged yet.
     fn take(&mut self, rules: &Rules, me: usize, kind: usize) {
         let Some(entry) = self.queue.deliver(kind, me) else { return };
+        self.leader.iter_mut().for_each(|term| term.believe(&[entry.id]));
         let (task, attempt) = (entry.id.task, entry.attempt);
         if self.ledger.tasks[task].started < attempt {
             self.ledger.tasks[task].started = attempt;

@@ -1,5 +1,7 @@
 //! `store/advance.rs`: writes what `core::advance` says is due, and holds each step against the rows.
 
+use std::collections::BTreeSet;
+
 use igor::core::advance::{Step, advance, apply};
 use igor::core::job::OnFailure;
 use igor::core::status::Status;
@@ -16,11 +18,13 @@ impl Ledger {
             None => self.as_core(rules, job),
         };
         let first = rules.jobs[job].layers.start;
+        let mut moved = BTreeSet::new();
         for step in advance(&core) {
             apply(&mut core, step);
             match step {
                 Step::ResetLayer(index) | Step::OpenLayer(index) | Step::FinishLayer(index, _) => {
                     let layer = first + index;
+                    moved.insert(layer);
                     self.hold_against_rows(rules, layer, step);
                     self.layers[layer].status = core.layers[index].status;
                     self.layers[layer].run = core.layers[index].run;
@@ -39,7 +43,7 @@ impl Ledger {
         }
         self.jobs[job].status = core.status;
         self.jobs[job].finished = core.finished;
-        for layer in rules.jobs[job].layers.clone() {
+        for layer in moved {
             if self.layers[layer].status.is_finished() {
                 self.close(rules, layer);
             }

@@ -27,7 +27,8 @@ impl Term {
                 settle.results.push((kind, told.id));
                 if told.said != Said::Running {
                     settle.entries.push((kind, told.entry));
-                    ended.push((told.task, told.attempt));
+                    let is_theirs = reach.rules.tasks[told.task].kind == kind || !reach.rules.has(Safeguard::StreamCheck);
+                    ended.extend(is_theirs.then_some((told.task, told.attempt)));
                 }
             }
             let reports = streams.results.iter().map(|told| report(told.task, told.attempt, told.said));
