@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use igor::core::plan::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
+use igor::core::plan::{BackoffSpec, Defaults, JobSpec, LayerSpec, TaskSpec};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use crate::promises::{Broken, counters_are_right, is_settled, limits_hold};
@@ -16,13 +16,13 @@ pub(crate) struct Small {
     pub(crate) budget: Budget,
 }
 
-/// Two layers of two tasks, two workers, two operators.
-pub(crate) fn small(budget: Budget, without: Option<Safeguard>) -> Small {
-    let task = |name: &str| TaskSpec { place: Place::Listed(0), name: Some(name.to_owned()), ..TaskSpec::default() };
-    let layer = |name: &str, priority: i64| LayerSpec {
-        name: name.to_owned(),
+/// One job, layer behind layer, of so many tasks each.
+pub(crate) fn small(tasks: &[i64], budget: Budget, without: Option<Safeguard>) -> Small {
+    let array = |count: i64| TaskSpec { name: Some("task".to_owned()), count: Some(count), ..TaskSpec::default() };
+    let layer = |(priority, count): (i64, &i64)| LayerSpec {
+        name: format!("layer-{priority}"),
         priority,
-        tasks: vec![task("one"), task("two")],
+        tasks: vec![array(*count)],
         ..LayerSpec::default()
     };
     let spec = JobSpec {
@@ -33,7 +33,7 @@ pub(crate) fn small(budget: Budget, without: Option<Safeguard>) -> Small {
             backoff: BackoffSpec::default(),
             ..Defaults::default()
         },
-        layers: vec![layer("first", 0), layer("second", 1)],
+        layers: (0..).zip(tasks).map(layer).collect(),
         ..JobSpec::default()
     };
     let rules = Rules::of(vec![spec]);

@@ -1,7 +1,7 @@
 //! Jobs as people might write them, drawn from a seed.
 
 use igor::core::job::OnFailure;
-use igor::core::plan::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
+use igor::core::plan::{BackoffSpec, Defaults, JobSpec, LayerSpec, TaskSpec};
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
 
@@ -45,7 +45,6 @@ fn some_layer(rng: &mut Xoshiro256PlusPlus, place: i64, most: i64) -> LayerSpec 
 /// A single task, or an array.
 fn some_tasks(rng: &mut Xoshiro256PlusPlus, array: i64, most: i64) -> TaskSpec {
     TaskSpec {
-        place: Place::Listed(0),
         name: Some(format!("task-{array}")),
         kind: Some(KINDS[rng.random_range(0..KINDS.len())].to_owned()),
         count: rng.random_bool(0.7).then(|| rng.random_range(1..=most.max(1))),

@@ -6,10 +6,11 @@ use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 
 use crate::mischief::{Budget, Mischief};
+use crate::operator::Act;
 use crate::plans::some_jobs;
 use crate::promises::{counters_are_right, is_settled, limits_hold};
 use crate::rules::{Rules, Safeguard};
-use crate::world::{Action, World};
+use crate::world::{Action, Seat, World};
 
 /// Steps in which things go wrong.
 const TROUBLED: usize = 1_500;
@@ -45,7 +46,7 @@ pub(crate) fn live(seed: u64, without: Option<Safeguard>, mut tell: impl FnMut(u
     let workers = rng.random_range(2..5);
     let mut world = World::new(&rules, workers, some_trouble(&mut rng));
     world.hints = rng.random_bool(0.5);
-    let mut driver = Driver { poison: rng.random_bool(0.2).then(|| rng.random_range(0..rules.tasks.len())), rng, haste: 0 };
+    let mut driver = Driver { poison: rng.random_bool(0.2).then(|| rng.random_range(0..rules.tasks.len().max(1))), rng, haste: 0 };
     driver.haste = driver.rng.random_range(0..200);
     let mut figures = Figures { tasks: rules.tasks.len(), ..Figures::default() };
     let mut attempts = vec![0; rules.tasks.len()];
@@ -128,6 +129,11 @@ impl Driver {
         let poisoned = world.workers.iter().position(|worker| worker.held.iter().any(|held| Some(held.entry.task) == self.poison));
         if let Some(worker) = poisoned.filter(|_| !world.is_urgent()) {
             return Some(Action::Mischief(Mischief::CrashWorker(worker)));
+        }
+        // An operator that goes on after it was stopped begins with its periodic look at the outbox.
+        let look = |action: &&Action| matches!(action, Action::Operator(Seat::Stale, Act::Relay | Act::RecallDone));
+        if let Some(look) = progress.iter().find(look).filter(|_| self.rng.random_bool(0.5)) {
+            return Some(*look);
         }
         let mischief = if self.rng.random_bool(0.08) || progress.is_empty() { world.mischief(rules) } else { Vec::new() };
         if mischief.is_empty() {
