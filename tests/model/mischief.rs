@@ -36,6 +36,9 @@ pub(crate) enum Mischief {
     Mislead(usize, usize),
 }
 
+/// How many classes of it there are.
+pub(crate) const KINDS: usize = 15;
+
 impl Mischief {
     /// Its class, for counting.
     pub(crate) const fn name(self) -> &'static str {
@@ -135,7 +138,9 @@ impl World {
         if self.budget.lies > 0 {
             let flying = |task: &usize| matches!(self.ledger.tasks[*task].status, Status::Queued | Status::Running);
             let strangers = (0..rules.tasks.len()).filter(flying).map(|task| ((rules.tasks[task].kind + 1) % rules.kinds.len(), task));
-            found.extend(strangers.filter(|(kind, task)| rules.tasks[*task].kind != *kind).map(|(kind, task)| Mischief::Mislead(kind, task)));
+            found.extend(
+                strangers.filter(|(kind, task)| rules.tasks[*task].kind != *kind).map(|(kind, task)| Mischief::Mislead(kind, task)),
+            );
         }
     }
 
@@ -170,7 +175,11 @@ impl World {
                 self.queue.repeat(kind, place);
             }
             Mischief::Fail(me, place, said) => {
-                if said == Said::Released { budget.releases -= 1 } else { budget.failures -= 1 }
+                if said == Said::Released {
+                    budget.releases -= 1
+                } else {
+                    budget.failures -= 1
+                }
                 self.workers[me].finish(me, &mut self.queue, place, said);
             }
             Mischief::Pause(scope) => {

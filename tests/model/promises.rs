@@ -24,8 +24,6 @@ pub(crate) enum Broken {
     StartedAfterAck,
     /// A lease that was kept, or a result that came in time, was given up as lost.
     LeaseTaken,
-    /// More tasks in flight than a limit allows.
-    Limit,
 }
 
 /// 6: the counters equal a recount.

@@ -32,6 +32,19 @@ pub(crate) enum Safeguard {
 }
 
 impl Safeguard {
+    pub(crate) const ALL: [Self; 10] = [
+        Self::AttemptFence,
+        Self::EpochCheck,
+        Self::JobMutex,
+        Self::LoadingGate,
+        Self::Outbox,
+        Self::OutboxFence,
+        Self::OutboxOrder,
+        Self::StreamCheck,
+        Self::DrainBeforeSweep,
+        Self::Diff,
+    ];
+
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::AttemptFence => "attempt fence",

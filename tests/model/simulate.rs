@@ -26,6 +26,16 @@ pub(crate) struct Figures {
     pub(crate) faults: BTreeMap<&'static str, usize>,
 }
 
+impl Figures {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.steps += other.steps;
+        self.tasks += other.tasks;
+        for (name, count) in other.faults {
+            *self.faults.entry(name).or_default() += count;
+        }
+    }
+}
+
 /// A promise that was broken, and after how many steps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Violation {

@@ -41,7 +41,8 @@ impl Ledger {
         if row.status != Status::Running || row.paused || job.paused || job.finished {
             return 0;
         }
-        let left = |limit: Option<u32>, used: u32| limit.map_or(usize::MAX, |limit| usize::try_from(limit.saturating_sub(used)).unwrap_or(0));
+        let left =
+            |limit: Option<u32>, used: u32| limit.map_or(usize::MAX, |limit| usize::try_from(limit.saturating_sub(used)).unwrap_or(0));
         let of_job = rules.jobs[rule.job].layers.clone().map(|layer| self.layers[layer].tally.in_flight()).sum();
         room.min(left(rule.max_in_flight, row.tally.in_flight())).min(left(rules.jobs[rule.job].max_in_flight, of_job))
     }

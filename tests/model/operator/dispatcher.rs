@@ -90,7 +90,10 @@ impl Term {
         match change {
             Change::Enqueue(task, attempt) => {
                 let known = self.table.get(&task).is_some_and(|flight| flight.attempt == attempt);
-                if known || reach.ledger.tasks[task].status != igor::core::status::Status::Queued || !reach.ledger.is_in_flight(task, attempt) {
+                if known
+                    || reach.ledger.tasks[task].status != igor::core::status::Status::Queued
+                    || !reach.ledger.is_in_flight(task, attempt)
+                {
                     self.done.push(change);
                 } else {
                     self.pushing.push((task, attempt));

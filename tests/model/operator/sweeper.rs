@@ -83,8 +83,7 @@ fn is_idle(entry: &Entry, sight: Sight<'_>) -> bool {
 fn is_kept(reach: &Reach<'_>, kind: usize, id: EntryId) -> bool {
     let streams = &reach.queue.kinds[kind];
     let told = streams.results.iter().any(|told| told.entry == id && told.in_time && told.said != Said::Running);
-    let renewed = streams.lane.iter().any(|entry| {
-        entry.id == id && matches!(entry.holder, Holder::Worker(worker) if !reach.workers[worker].silent)
-    });
+    let renewed =
+        streams.lane.iter().any(|entry| entry.id == id && matches!(entry.holder, Holder::Worker(worker) if !reach.workers[worker].silent));
     told || renewed
 }
