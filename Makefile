@@ -1,9 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core model lint fmt generate check-generated clean distclean
-
-.PHONY: help up down status demo test test-core test-crash test-faults lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core model test-crash test-faults lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
