@@ -181,14 +181,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_panic_becomes_an_error_that_is_tried_again_ever_more_rarely() {
-        async fn broken(text: Option<String>) -> Result<Action, Error> {
+        let broken = |text: Option<String>| async move {
             match text {
                 None => panic!("no text"),
                 Some(text) => panic!("{text}"),
             }
-        }
+        };
         for (work, said) in [(broken(None), "no text"), (broken(Some("row 7".to_owned())), "row 7")] {
-            let error = catch(work).await.expect_err("it panicked");
+            let error = catch::<()>(work).await.expect_err("it panicked");
             assert_eq!(error.to_string(), format!("the reconcile panicked: {said}"));
             assert_eq!(error.stalled_reason(), "ReconcileError");
             let wait = |failures| Backoff::after(failures, &error);

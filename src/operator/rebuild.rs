@@ -45,6 +45,7 @@ pub(super) type Known = HashMap<Uuid, Outstanding>;
 /// so no generation is believed.
 pub(super) async fn rebuild(dispatcher: &mut Dispatcher, moved: bool) -> Result<(), Error> {
     let term = dispatcher.term().clone();
+    term.context.stamp_redis(false).await?;
     term.types.close();
     dispatcher.forget_types();
     let mut found = Vec::new();
@@ -65,7 +66,8 @@ pub(super) async fn rebuild(dispatcher: &mut Dispatcher, moved: bool) -> Result<
     Ok(())
 }
 
-/// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked.
+/// Every type that the ledger has something of: in Redis, to be dispatched, or to be revoked; and those that the ledger is done with
+/// while something lies in Redis: an earlier leader died between a commit and clearing away.
 async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Error> {
     let term = dispatcher.term();
     let store = &term.context.store;
@@ -84,6 +86,7 @@ async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Erro
             Change::Recall(_) | Change::Stale => {}
         }
     }
+    keys.extend(term.context.queue.types_with_entries().await?);
     Ok(keys)
 }
 

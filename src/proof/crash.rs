@@ -8,25 +8,14 @@ use self::counted as effects;
 #[cfg(not(feature = "proof"))]
 use self::nothing as effects;
 
-pub(crate) use self::effects::before_all;
+pub(crate) use self::effects::{after, before_all};
 #[cfg(feature = "operator")]
 pub(crate) use self::effects::{before, kube_client};
-
-/// The effect was answered.
-#[inline]
-pub(crate) fn after(effect: effects::Effect) {
-    effect.done();
-}
 
 #[cfg(not(feature = "proof"))]
 mod nothing {
     /// An effect that nobody counts.
     pub(crate) struct Effect;
-
-    impl Effect {
-        #[inline]
-        pub(super) const fn done(self) {}
-    }
 
     /// An effect on a store is about to begin.
     #[cfg(feature = "operator")]
@@ -40,6 +29,10 @@ mod nothing {
     pub(crate) fn before_all<'a>(_act: &'static str, _commands: impl Iterator<Item = &'a redis::Cmd>) -> Effect {
         Effect
     }
+
+    /// The effect was answered.
+    #[inline]
+    pub(crate) const fn after(_effect: Effect) {}
 
     /// The client as it is.
     #[cfg(feature = "operator")]
@@ -60,8 +53,8 @@ mod counted {
     use redis::Cmd;
 
     /// Commands of Redis that change nothing.
-    const READS: [&str; 12] =
-        ["CLIENT", "CONFIG", "GET", "HGET", "HGETALL", "PING", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREVRANGE"];
+    const READS: [&str; 13] =
+        ["CLIENT", "CONFIG", "GET", "HGET", "HGETALL", "PING", "SMEMBERS", "XINFO", "XLEN", "XPENDING", "XRANGE", "XREAD", "XREVRANGE"];
 
     #[derive(Clone, Copy, PartialEq, Eq)]
     enum Side {
@@ -104,12 +97,6 @@ mod counted {
             die_if((number, Side::Before));
             Self(Some(number))
         }
-
-        pub(super) fn done(self) {
-            if let Some(number) = self.0 {
-                die_if((number, Side::After));
-            }
-        }
     }
 
     fn die_if(here: (u64, Side)) {
@@ -128,6 +115,13 @@ mod counted {
         if commands.all(is_read) { Effect(None) } else { Effect::begin(format_args!("queue: {act}")) }
     }
 
+    /// The effect was answered.
+    pub(crate) fn after(Effect(number): Effect) {
+        if let Some(number) = number {
+            die_if((number, Side::After));
+        }
+    }
+
     fn is_read(command: &Cmd) -> bool {
         match command.args_iter().next() {
             Some(redis::Arg::Simple(verb)) => READS.iter().any(|read| verb.eq_ignore_ascii_case(read.as_bytes())),
@@ -143,7 +137,7 @@ mod counted {
             async move {
                 let effect = of_request(&request);
                 let answer = client.send(request).await;
-                effect.done();
+                after(effect);
                 answer
             }
         });

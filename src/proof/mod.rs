@@ -3,6 +3,7 @@
 //! Without the feature `proof` everything here is a constant: a released binary holds no such switch.
 
 mod crash;
+#[cfg(feature = "operator")]
 mod sabotage;
 
 pub(crate) use self::crash::{after, before_all};

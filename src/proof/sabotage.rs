@@ -38,7 +38,6 @@ mod switches {
 
     /// Takes no longer than it does.
     #[inline]
-    #[cfg(feature = "operator")]
     pub(crate) fn linger(_place: &'static str) -> std::future::Ready<()> {
         std::future::ready(())
     }

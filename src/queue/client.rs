@@ -162,6 +162,9 @@ impl Client {
             Value::Nil => None,
             generation => Some(reply::text(act, generation)?),
         };
+        let listed = redis::cmd("SADD").arg(self.keys.types()).arg(key.to_string()).take();
+        // Before there is a stream that could hold something.
+        self.link.command(act, &listed).await?;
         self.make_groups(key).await?;
         Ok(Found { generation })
     }

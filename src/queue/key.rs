@@ -166,6 +166,11 @@ impl Keys {
         format!("{}:install", self.prefix)
     }
 
+    /// The types that were ever made ready.
+    pub fn types(&self) -> String {
+        format!("{}:types", self.prefix)
+    }
+
     /// The tasks of a lane.
     pub fn lane(&self, key: &TypeKey, lane: Lane) -> String {
         format!("{}:{{{key}}}:q{}", self.prefix, lane.number())
@@ -206,6 +211,7 @@ mod tests {
         assert_eq!(keys.control(&render), "igor:{film.default/render}:ctl");
         assert_eq!(keys.worker("host-1-abcdef"), "igor:w:host-1-abcdef");
         assert_eq!(keys.install(), "igor:install");
+        assert_eq!(keys.types(), "igor:types");
     }
 
     #[test]

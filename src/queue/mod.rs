@@ -10,6 +10,7 @@
 //! | key | kind | moved by |
 //! |---|---|---|
 //! | `P:install` | string | operator at start: the id of the ledger this Redis belongs to ([`Client::install`]) |
+//! | `P:types` | set | operator: the types that were made ready, `Q/T` ([`Client::types_with_entries`]) |
 //! | `P:{Q/T}:q0` `q1` `q2` | stream, group `igor` | tasks of the high, normal, low [`Lane`]. The operator adds ([`Client::admit`]) and deletes ([`Client::remove`], [`Client::recall`], [`Client::settle`]); workers read through the group and renew by `XCLAIM`; nobody else acks |
 //! | `P:{Q/T}:r` | stream, no group | results. Workers add; the operator reads ([`ResultStream`]) and deletes after its commit ([`Client::settle`]) |
 //! | `P:{Q/T}:meta` | hash | the type's settings, `owner` (the leader's fence) and `gen` (new whenever the data is); written by [`Client::prepare`], read by workers |

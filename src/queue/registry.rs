@@ -192,7 +192,31 @@ impl Client {
             script.arg(self.keys.lane(key, lane));
         }
         script.arg(self.keys.results(key)).arg(owner.0);
-        Ok(reply::count(act, &self.script(act, key, &script).await?)? > 0)
+        let discarded = reply::count(act, &self.script(act, key, &script).await?)? > 0;
+        if discarded {
+            self.link.command(act, redis::cmd("SREM").arg(self.keys.types()).arg(key.to_string())).await?;
+        }
+        Ok(discarded)
+    }
+
+    /// The types of which tasks or results lie here, whoever put them there.
+    pub async fn types_with_entries(&self) -> Result<Vec<TypeKey>, Error> {
+        let act = "looking for types with entries";
+        let listed = reply::array(act, self.link.command(act, redis::cmd("SMEMBERS").arg(self.keys.types())).await?)?;
+        let names = listed.into_iter().map(|name| reply::text(act, name)).collect::<Result<Vec<_>, _>>()?;
+        // A name that is no type's is not ours.
+        let mut types: Vec<TypeKey> = names.iter().filter_map(|name| name.parse().ok()).collect();
+        let mut pipeline = redis::pipe();
+        for key in &types {
+            for lane in Lane::ALL {
+                pipeline.cmd("XLEN").arg(self.keys.lane(key, lane));
+            }
+            pipeline.cmd("XLEN").arg(self.keys.results(key));
+        }
+        let lengths = self.link.pipeline(act, &pipeline).await?;
+        let mut empty = lengths.chunks(Lane::ALL.len() + 1).map(|streams| streams.iter().all(|length| matches!(length, Ok(Value::Int(0)))));
+        types.retain(|_| empty.next() == Some(false));
+        Ok(types)
     }
 
     /// The newest result entry of a type, if any waits: once the collector has passed it, it has seen all that was said until now.

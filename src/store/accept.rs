@@ -49,12 +49,14 @@ impl Store {
         let large = plan.total() > CHUNK;
         let _turn = if large { self.large_accept.acquire().await.ok() } else { None };
         let began = Instant::now();
+        let contents = contents(plan);
         loop {
             linger("accept").await;
-            let outcome = match within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await {
+            let chunk = || within(ACT, self.chunk(epoch, identity, plan, &contents, CHUNK));
+            let outcome = match chunk().await {
                 Err(error) if error.is_missing_partition() => {
                     self.ensure_day(Time(identity.created_ms)).await?;
-                    within(ACT, self.accept_chunk(epoch, identity, plan, CHUNK)).await
+                    chunk().await
                 }
                 outcome => outcome,
             };
@@ -69,6 +71,17 @@ impl Store {
     ///
     /// [`Store::accept`] repeats it to the end.
     pub async fn accept_chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, rows: u32) -> Result<Option<Accepted>, Error> {
+        self.chunk(epoch, identity, plan, &contents(plan), rows).await
+    }
+
+    async fn chunk(
+        &self,
+        epoch: Epoch,
+        identity: &Identity,
+        plan: &Plan,
+        contents: &[[u8; 32]],
+        rows: u32,
+    ) -> Result<Option<Accepted>, Error> {
         let job_id = id::job(identity.created_ms, &identity.uid);
         let mut transaction = self.begin(ACT, Some(epoch)).await?;
         let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
@@ -82,16 +95,17 @@ impl Store {
             None => {
                 let inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
                 if inserted {
-                    layers::insert(&mut transaction, job_id, identity, plan).await?;
+                    layers::insert(&mut transaction, job_id, identity, plan, contents).await?;
                     list_live(&mut transaction, &[job_id], ACT).await?;
                 }
                 lock_job(&mut transaction, job_id, ACT).await?
             }
         };
         let mut known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
-        if !differing(&known_layers, plan).is_empty() {
-            // Edited while it was loading: nothing of it has begun, so the new plan takes its place.
-            layers::replace(&mut transaction, job_id, identity, plan).await?;
+        if !differing(&known_layers, plan).is_empty() || differ_in_content(&known_layers, contents) {
+            // The spec was edited while it was loading, or a list that it names: nothing has begun, so the new plan takes the place of
+            // the old one. Going on would mix the two.
+            layers::replace(&mut transaction, job_id, identity, plan, contents).await?;
             known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
         }
         if !rows::load(&mut transaction, &job, identity, plan, &known_layers, rows).await? {
@@ -190,6 +204,15 @@ async fn known(connection: &mut PgConnection, job: &LockedJob, identity: &Identi
         change.opened = open::types_of_layers(connection, &ids, ACT).await?;
     }
     Ok(Accepted { job_id: job.id, standing, differs, change })
+}
+
+/// Of each layer the hash of all its tasks, those of lists too.
+fn contents(plan: &Plan) -> Vec<[u8; 32]> {
+    plan.layers.iter().map(|layer| layer.hash_of_first(usize::MAX)).collect()
+}
+
+fn differ_in_content(rows: &[LayerRow], contents: &[[u8; 32]]) -> bool {
+    rows.iter().zip(contents).any(|(row, content)| row.content_hash.as_deref() != Some(content.as_slice()))
 }
 
 /// The layers by name in which a plan is another than the one that the ledger has.

@@ -17,6 +17,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::{Command, Done, Epoch, JobChange};
+use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, count, int, layers_of, lock_job};
 use super::time::Time;
 use crate::core::command::Verb;
@@ -52,6 +53,9 @@ impl Store {
         let before = gate_holder(&mut transaction, &job, command.id).await?;
         let (current, effect) = before.as_ref().map_or((command, effect), |(holder, effect)| (holder, effect));
         let done = step_of(&mut transaction, &mut job, current, effect).await?;
+        if epoch.is_none() && done.as_ref().is_none_or(|done| !done.refused) {
+            mark_dirty(&mut transaction, &job).await?;
+        }
         transaction.commit().await.act(ACT)?;
         Ok(done.filter(|_| before.is_none()))
     }

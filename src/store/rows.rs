@@ -77,6 +77,7 @@ pub(super) struct LayerRow {
     pub(super) version: i64,
     pub(super) max_in_flight: Option<u32>,
     pub(super) spec_hash: Vec<u8>,
+    pub(super) content_hash: Option<Vec<u8>>,
     pub(super) level: serde_json::Value,
     pub(super) layer: Layer,
 }
@@ -148,7 +149,7 @@ pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act:
     let days = Days::of(jobs);
     let rows = sqlx::query!(
         r#"SELECT id, job_id, name, priority, status::text AS "status!", run, version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
-                  level, max_in_flight, n_expected, n_loaded, spec_hash,
+                  level, max_in_flight, n_expected, n_loaded, spec_hash, content_hash,
                   n_pending, n_queued, n_running, n_completed, n_errored, n_skipped, n_retried
            FROM igor.layers WHERE job_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY job_id, ordinal"#,
         jobs,
@@ -167,6 +168,7 @@ pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act:
                 version: row.version,
                 max_in_flight: row.max_in_flight.map(count),
                 spec_hash: row.spec_hash,
+                content_hash: row.content_hash,
                 level: row.level,
                 layer: Layer {
                     status: read_status("layers", row.id, &row.status)?,

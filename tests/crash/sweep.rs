@@ -64,7 +64,7 @@ impl Sweep {
             report(&tried);
             let mut all = self.tried.lock().expect("no panic");
             all.push(tried);
-            if all.len() % 50 == 0 {
+            if all.len().is_multiple_of(50) {
                 say(&format!("{} of {} points", all.len(), self.all));
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::world::{Setup, world};
+use crate::world::{SOON, Setup, world};
 
 const DONE: &str = "SELECT count(*) FROM igor.tasks WHERE status = 'COMPLETED'";
 
@@ -112,6 +112,42 @@ spec: {layers: [{name: a, tasks: [{name: x, type: sleep, args: '0.02', count: 15
         assert!(world.forget_in_redis().await > 0);
         world.until_phase("work", &["Completed"]).await;
         assert_eq!(world.count(DONE).await, 1500);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_dead_leader_left_of_an_ended_job_is_cleared_away() {
+    world("faults_left", Setup { operators: 0, ..Setup::default() }, |world, _running| async move {
+        let mut operator = world.operator_named("same");
+        world.apply(
+            "{apiVersion: igor.dev/v1alpha1, kind: IgorJob, metadata: {name: short}, spec: {layers: [{name: a, tasks: [{type: noop}]}]}}",
+        );
+        world.until_phase("short", &["Completed"]).await;
+        operator.kill();
+        // As if it had died between a commit and clearing away: the ledger has nothing of the type, the streams have an entry that its
+        // worker holds and the result of it.
+        let (lane, redis) = (world.lane("noop"), world.redis().await);
+        let header = format!("{{\"v\":1,\"id\":\"{}\",\"a\":1}}", uuid::Uuid::from_u128(7));
+        redis::cmd("XADD").arg(&lane).arg(&["*", "h", &header, "p", ""]).exec_async(&mut redis.clone()).await.expect("added");
+        let streams = [lane.clone(), lane.replace(":q1", ":r")];
+        let lengths = async || -> Vec<u64> {
+            let mut pipe = redis::pipe();
+            for stream in &streams {
+                pipe.cmd("XLEN").arg(stream);
+            }
+            pipe.query_async(&mut redis.clone()).await.expect("lengths")
+        };
+        let until = async |holds: fn(u64) -> bool| {
+            crate::support::until("both streams are so", SOON, || async {
+                let now = lengths().await;
+                if now.iter().copied().all(holds) { Ok(()) } else { Err(now) }
+            })
+            .await;
+        };
+        until(|length| length > 0).await;
+        let _operator = world.operator_named("same");
+        until(|length| length == 0).await;
     })
     .await;
 }

@@ -3,6 +3,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod alone;
+mod beside;
 mod failing;
 mod faults;
 mod gone;

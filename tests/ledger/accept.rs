@@ -93,6 +93,33 @@ async fn a_plan_edited_while_it_loads_takes_the_place_of_the_first() {
 }
 
 #[tokio::test]
+async fn a_list_that_changes_while_it_loads_is_not_mixed_with_what_it_was() {
+    for (was, becomes) in [(8, 8), (8, 6), (4, 9)] {
+        let world = World::new().await;
+        let object = object("j");
+        // The spec says the same of both: it only names the list.
+        let of_list = |word: &str, count: usize| {
+            let tasks = (0..count).map(|place| TaskPlan { args: Some(word.as_bytes().to_vec()), ..task(&format!("t{place}")) }).collect();
+            let listed = igor::core::plan::LayerPlan { spec_hash: [7; 32], ..layer("a", 0, tasks) };
+            plan(vec![listed, layer("b", 1, vec![task("last")])])
+        };
+        let first = of_list("old", was);
+        assert!(world.store.accept_chunk(world.epoch, &object, &first, 3).await.expect("a chunk").is_none());
+        let second = of_list("new", becomes);
+        while world.store.accept_chunk(world.epoch, &object, &second, 3).await.expect("a chunk").is_none() {
+            world.check().await;
+        }
+        let tasks = world.dispatch_all(job_id(&object)).await.tasks;
+        assert_eq!(tasks.len(), becomes);
+        assert!(tasks.iter().all(|task| task.args[..] == *b"new"), "{tasks:?}");
+        // Accepted, it is what it is: what the list says later is another job's business.
+        let accepted = world.accept(&object, &of_list("newer", becomes)).await;
+        assert_eq!((accepted.standing, accepted.differs), (Standing::Known, Vec::<String>::new()));
+        world.check().await;
+    }
+}
+
+#[tokio::test]
 async fn another_plan_for_an_accepted_job_is_named_and_changes_nothing() {
     let world = World::new().await;
     let object = object("j");

@@ -38,7 +38,7 @@ async fn to_the_waiting(world: &World, deed: &str) {
 
 fn sqlstate(error: &Error) -> Option<String> {
     let Error::Act { source, .. } = error else { return None };
-    source.as_database_error().and_then(|error| error.code()).map(std::borrow::Cow::into_owned)
+    source.as_database_error().and_then(sqlx::error::DatabaseError::code).map(std::borrow::Cow::into_owned)
 }
 
 fn assert_passes(error: &Error, state: &str) {

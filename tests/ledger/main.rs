@@ -14,6 +14,7 @@ mod fence;
 mod outbox;
 mod partitions;
 mod pause;
+mod silence;
 mod snapshot;
 mod stress;
 mod throughput;

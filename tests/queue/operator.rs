@@ -136,11 +136,14 @@ async fn a_type_is_discarded_only_when_nothing_is_left_of_it() {
     let client = client().await;
     let key = prepared(&client, "render").await;
     let ids = client.admit(&key, Lane::Low, &[entry("a")], OWNER).await.unwrap();
+    assert_eq!(client.types_with_entries().await.unwrap(), std::slice::from_ref(&key));
     assert!(!client.discard(&key, OWNER).await.unwrap(), "a task waits");
     client.remove(&key, &[EntryRef { lane: Lane::Low, id: ids[0] }], OWNER).await.unwrap();
     let result: EntryId = write_result(&client, &key, "[]").await.parse().unwrap();
+    assert_eq!(client.types_with_entries().await.unwrap(), std::slice::from_ref(&key));
     assert!(!client.discard(&key, OWNER).await.unwrap(), "a result waits");
     client.settle(&[Settled { key: key.clone(), entries: vec![], results: vec![result] }], OWNER).await.unwrap();
+    assert_eq!(client.types_with_entries().await.unwrap(), []);
     assert!(matches!(client.discard(&key, Owner(0)).await.unwrap_err(), Error::Fenced(_)));
     assert!(client.discard(&key, OWNER).await.unwrap());
     assert!(client.meta(&key).await.unwrap().is_empty());

@@ -81,9 +81,9 @@ const LAWS: &[(&str, &str)] = &[
            AND NOT EXISTS (SELECT FROM igor.requeue r WHERE r.task_id = t.id)",
     ),
     (
-        "the list of live jobs has those that have not ended",
+        "the list of live jobs has those that have not ended, and those that somebody else has ended",
         "SELECT coalesce(j.name, v.name) FROM igor.jobs j FULL JOIN igor.live_jobs v ON v.job_id = j.id
-         WHERE (j.finished_at IS NULL) IS DISTINCT FROM (v.job_id IS NOT NULL)",
+         WHERE (j.finished_at IS NULL) IS DISTINCT FROM (v.job_id IS NOT NULL) AND v.dirty IS DISTINCT FROM true",
     ),
     (
         "only open layers have cursors",

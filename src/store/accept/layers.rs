@@ -14,22 +14,30 @@ use crate::core::id;
 use crate::core::plan::{LayerPlan, Plan};
 
 /// Writes the layers of a plan, none of their tasks loaded.
-pub(super) async fn insert(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<(), Error> {
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    job_id: Uuid,
+    identity: &Identity,
+    plan: &Plan,
+    contents: &[[u8; 32]],
+) -> Result<(), Error> {
     let column = |value: fn(&LayerPlan) -> i32| plan.layers.iter().map(value).collect::<Vec<i32>>();
     let ids: Vec<Uuid> = plan.layers.iter().map(|layer| id::layer(identity.created_ms, &identity.uid, &layer.name)).collect();
     let names: Vec<&str> = plan.layers.iter().map(|layer| layer.name.as_str()).collect();
     let titles: Vec<&str> = plan.layers.iter().map(|layer| layer.title.as_deref().unwrap_or(&layer.name)).collect();
     let limits: Vec<Option<i32>> = plan.layers.iter().map(|layer| layer.max_in_flight.map(int)).collect();
     let hashes: Vec<&[u8]> = plan.layers.iter().map(|layer| layer.spec_hash.as_slice()).collect();
+    let contents: Vec<&[u8]> = contents.iter().map(<[u8; 32]>::as_slice).collect();
     let (levels, paused_by): (Vec<serde_json::Value>, Vec<Option<&str>>) =
         plan.layers.iter().map(|layer| first_level(identity, layer)).unzip();
     sqlx::query!(
         r#"INSERT INTO igor.layers (created_at, id, job_id, ordinal, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash,
-                                    level, paused_by, paused_at)
+                                    content_hash, level, paused_by, paused_at)
            SELECT $1, r.id, $2, r.place::int4 - 1, r.name, r.title, r.priority, r.max_in_flight, r.n_expected, r.spec_len, r.spec_hash,
-                  r.level, r.paused_by, CASE WHEN r.paused_by IS NOT NULL THEN statement_timestamp() END
-           FROM unnest($3::uuid[], $4::text[], $5::text[], $6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::bytea[], $11::jsonb[], $12::text[])
-                WITH ORDINALITY AS r(id, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash, level, paused_by, place)
+                  r.content_hash, r.level, r.paused_by, CASE WHEN r.paused_by IS NOT NULL THEN statement_timestamp() END
+           FROM unnest($3::uuid[], $4::text[], $5::text[], $6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::bytea[], $11::jsonb[], $12::text[],
+                       $13::bytea[])
+                WITH ORDINALITY AS r(id, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash, level, paused_by, content_hash, place)
            ON CONFLICT DO NOTHING"#,
         Time(identity.created_ms) as _,
         job_id,
@@ -42,7 +50,8 @@ pub(super) async fn insert(connection: &mut PgConnection, job_id: Uuid, identity
         &column(|layer| i32::try_from(layer.tasks.len()).unwrap_or(i32::MAX)),
         &hashes as _,
         &levels,
-        &paused_by as _
+        &paused_by as _,
+        &contents as _
     )
     .execute(connection)
     .await
@@ -58,7 +67,13 @@ fn first_level<'a>(identity: &Identity, layer: &LayerPlan) -> (serde_json::Value
 }
 
 /// Puts another plan in the place of one that is still loading: none of its layers has opened.
-pub(super) async fn replace(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<(), Error> {
+pub(super) async fn replace(
+    connection: &mut PgConnection,
+    job_id: Uuid,
+    identity: &Identity,
+    plan: &Plan,
+    contents: &[[u8; 32]],
+) -> Result<(), Error> {
     let created = Time(identity.created_ms);
     sqlx::query!(
         r#"WITH old AS (SELECT id FROM igor.layers WHERE job_id = $1 AND created_at = $2),
@@ -74,7 +89,7 @@ pub(super) async fn replace(connection: &mut PgConnection, job_id: Uuid, identit
         .execute(&mut *connection)
         .await
         .act(ACT)?;
-    insert(connection, job_id, identity, plan).await
+    insert(connection, job_id, identity, plan, contents).await
 }
 
 /// Takes over what may be edited while the job runs: its priority, and the limits.

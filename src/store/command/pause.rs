@@ -12,6 +12,7 @@ use super::super::connect::{Act, Store, within};
 use super::super::error::Error;
 use super::super::facts::{Epoch, Paused, Sighting};
 use super::super::levels::{Edge, Levels};
+use super::super::live::mark_dirty;
 use super::super::rows::{LayerRow, LockedJob, int, layers_of, lock_job};
 use super::super::time::Time;
 
@@ -36,6 +37,9 @@ impl Store {
             if paused.moved.iter().any(|(_, is_paused)| !is_paused) {
                 let changes = advance_jobs(&mut transaction, std::slice::from_mut(&mut job), ACT).await?;
                 paused.change = changes.into_iter().next().unwrap_or(paused.change);
+            }
+            if epoch.is_none() && !paused.moved.is_empty() {
+                mark_dirty(&mut transaction, &job).await?;
             }
             transaction.commit().await.act(ACT)?;
             Ok(paused)

@@ -80,9 +80,21 @@ fn any(random: &mut StdRng) -> Fault {
         8 => Fault::RedisRestarted,
         9 => Fault::RedisFull,
         10 => Fault::PostgresRestarted,
-        11 => if which == 0 { Fault::PostgresReadOnly } else { Fault::PostgresTaken },
+        11 => {
+            if which == 0 {
+                Fault::PostgresReadOnly
+            } else {
+                Fault::PostgresTaken
+            }
+        }
         12 => Fault::ApiserverDown,
-        13 => if which == 0 { Fault::Cut(link) } else { Fault::Reset(link) },
+        13 => {
+            if which == 0 {
+                Fault::Cut(link)
+            } else {
+                Fault::Reset(link)
+            }
+        }
         14 => Fault::HalfOpen(link),
         _ => Fault::Late(link),
     }

@@ -45,7 +45,8 @@ async fn undisturbed(world: &World) {
     let of_long = |line: &serde_json::Value| line["job"].as_str().is_some_and(|job| job.ends_with("/long"));
     let ends = || world.said("end").into_iter().filter(of_long).count();
     crate::support::until("the long tasks end", STARTED, || async { if ends() >= 6 { Ok(()) } else { Err(ends()) } }).await;
-    let (begun, stopped) = (world.said("begin").into_iter().filter(of_long).count(), world.said("stopped").into_iter().filter(of_long).count());
+    let (begun, stopped) =
+        (world.said("begin").into_iter().filter(of_long).count(), world.said("stopped").into_iter().filter(of_long).count());
     assert_eq!((begun, stopped), (6, 0), "executions and stops of the six long tasks");
 }
 
