@@ -36,6 +36,10 @@ fn object(facts: &Facts, job: &Value, report: &mut Report) {
             report.violation(6, "the object's counts are the ledger's", format!("{}: {says} {field}, not {counts}", about()));
         }
     }
+    let stalled = |one: &Value| one["type"] == "Stalled" && one["status"] != "False";
+    if status["conditions"].as_array().into_iter().flatten().any(stalled) {
+        report.violation(7, "nothing is stalled when all is well", about());
+    }
     let ended = text(&status["phase"]) == "Completed" || !status["finishedAt"].is_null();
     if ended == job["finished_at"].is_null() {
         report.violation(6, "the object ends when the job does", about());
