@@ -57,7 +57,7 @@ impl Operator {
     pub(crate) fn start(&mut self, switches: &Switches) {
         let world = &self.world;
         let label = format!("{}.{}", self.name, world.next_process());
-        *self.label.lock().expect("not poisoned") = label.clone();
+        self.label.lock().expect("not poisoned").clone_from(&label);
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command
             .arg("operator")
@@ -109,11 +109,6 @@ impl Operator {
             if log.contains(words) { Ok(()) } else { Err("not yet") }
         };
         crate::support::until(words, Duration::from_secs(60), probe).await;
-    }
-
-    /// Its name in the lease.
-    pub(crate) fn identity(&self) -> String {
-        format!("{}-{}", self.world.cluster.namespace, self.name)
     }
 }
 

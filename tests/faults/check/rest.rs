@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::Report;
-use super::facts::{Facts, Rows, number, text};
+use super::facts::{Facts, Rows, number, size, text};
 use super::layers::own_moves;
 
 pub(super) fn check(facts: &Facts, report: &mut Report) {
     for job in facts.table("jobs") {
-        if number(&job["version"]) != 1 + own_moves(facts, job).len() as i64 {
+        if number(&job["version"]) != 1 + size(own_moves(facts, job).len()) {
             report.violation(6, "version = 1 + audit rows", format!("job {}", text(&job["name"])));
         }
         object(facts, job, report);
