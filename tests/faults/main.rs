@@ -33,11 +33,11 @@ use std::process::ExitCode;
 async fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
-        Some("worker") => {
+        Some("worker") if arguments.len() > 1 => {
             hand::run(&arguments[1..]).await;
             ExitCode::SUCCESS
         }
-        Some("check") => check::run(arguments.get(1).expect("check FOLDER").as_ref()),
+        Some("check") if arguments.len() > 1 => check::run(arguments[1].as_ref()),
         filter => suite::run(filter.filter(|word| !word.starts_with('-'))).await,
     }
 }
