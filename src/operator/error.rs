@@ -124,6 +124,11 @@ impl Error {
         }
     }
 
+    /// Whether the API server says that this may not be done. For some seconds after its start it says so of everything.
+    pub(super) fn is_forbidden(&self) -> bool {
+        matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if matches!(status.code, 401 | 403))
+    }
+
     /// Whether somebody else wrote the object first.
     pub(super) fn is_conflict(&self) -> bool {
         matches!(self, Self::Kube { source: kube::Error::Api(status), .. } if status.code == 409)

@@ -73,7 +73,7 @@ impl Backoff {
 
     /// 1 s doubling to 5 min, or less far when only a store is away; 50-100 % of it.
     pub(super) fn after(failures: u32, error: &Error) -> Duration {
-        let max = if error.is_transient() { Self::AWAY } else { Self::LONGEST };
+        let max = if error.is_transient() || error.is_forbidden() { Self::AWAY } else { Self::LONGEST };
         crate::core::retry::Backoff { initial: Duration::from_secs(1), max }.delay(failures, rand::random())
     }
 }

@@ -43,6 +43,8 @@ impl Fetcher {
             if standing.known {
                 info!(kind = %self.shared.kinds[kind].key, lease = ?standing.lease, "serving");
                 self.shared.kinds[kind].set_standing(standing);
+                // The heart beats by the lease that was known so far.
+                self.shared.renew.notify_one();
                 self.ready[kind] = true;
             }
         }

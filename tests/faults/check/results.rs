@@ -41,7 +41,8 @@ fn is_backed(one: &Move, executions: &[&Execution]) -> bool {
     let said =
         |word: &'static str| move |execution: &&Execution| execution.end.as_ref().is_some_and(|(t, said)| *t <= one.at && said == word);
     match (one.to.as_str(), one.reason.as_str()) {
-        ("RUNNING", _) => own.next().is_some(),
+        // A worker also says so of what it holds and has not begun, when Redis lost the entry that was its lease.
+        ("RUNNING", _) => true,
         ("COMPLETED", _) => own.any(|execution| said("COMPLETED")(execution)),
         (_, "Failed") => own.any(|execution| said("ERRORED")(execution)),
         // Given back without having begun, or out of time.
