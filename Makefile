@@ -1,7 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core test-crash lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core model test-crash test-faults lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,15 +19,24 @@ down: ## Stop it; jobs and history are kept for the next `make up`
 status: ## Say what of it runs
 	@rig/local status
 
+# Optimised, and with its figures shown; a plain `cargo test` leaves it out.
+MODEL = cargo test --profile model --no-default-features --test model -- --nocapture
+
 # Most tests wait for real processes most of the time: more of them at once than there are cores.
 test: ## All tests, on a real control plane, Postgres and Redis
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} rig/with-test-env rig/tally 'cargo test --no-default-features --lib' 'cargo test --no-fail-fast'
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} rig/with-test-env rig/tally 'cargo test --no-default-features --lib' '$(MODEL)' 'cargo test --no-fail-fast'
 
 test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 	cargo test --no-default-features --lib
 
+model: ## The core in an abstract world: every order of steps, thousands of seeds (SEEDS=n, SEED=n replays one)
+	$(MODEL)
+
 test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of them; CRASH_AT=37:before: one)
 	@rig/with-test-env cargo test --features proof --test crash
+
+test-faults: ## Faults on real processes, and a checker (SEED=7 MINUTES=30: random mixtures, table in target/faults)
+	@STATE=$${STATE:-.dev/faults} rig/with-test-env rig/tally 'cargo test --features proof --test faults'
 
 lint: ## Formatting and clippy, for each set of features
 	cargo fmt --check

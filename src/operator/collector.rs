@@ -81,7 +81,7 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
         of_types.entry(batch.key).or_default().add(term, batch.id, reports);
     }
     let outcomes = of_types.iter_mut().flat_map(|(key, of_type)| of_type.outcomes(term, key)).collect();
-    let attempts: Vec<(Uuid, u32)> = of_types.values_mut().flat_map(|of_type| std::mem::take(&mut of_type.attempts)).collect();
+    let ended: Vec<_> = of_types.iter_mut().map(|(key, of_type)| (key.clone(), std::mem::take(&mut of_type.attempts))).collect();
     let strangers: Vec<_> = of_types.iter_mut().map(|(key, of_type)| (key.clone(), std::mem::take(&mut of_type.strangers))).collect();
     let settled: Vec<Settled> =
         of_types.into_iter().map(|(key, of_type)| Settled { key, entries: of_type.entries, results: of_type.results }).collect();
@@ -92,8 +92,8 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
     commit(term, outcomes).await?;
     term.fine("collector");
     stop_strangers(term, strangers).await?;
-    for (task, attempt) in attempts {
-        term.in_flight.remove(task, attempt);
+    for (key, attempts) in ended {
+        term.in_flight.remove_of(&key, &attempts);
     }
     if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
         if matches!(error, queue::Error::NoMeta(_)) {

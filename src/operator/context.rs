@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use kube::Client;
 use tokio::time::Instant;
 
+use super::Error;
 use super::clients::Clients;
 use super::events::Events;
 use super::reconcile::{Refusal, Shown};
@@ -24,6 +25,8 @@ pub(super) struct Context {
     pub(super) config: config::Operator,
     /// This process, as leases and events name it.
     pub(super) identity: String,
+    /// Whose ledger this is: the stamp in Redis.
+    install: String,
     pub(super) writes: Writes,
     pub(super) events: Events,
     memories: Mutex<HashMap<String, Memory>>,
@@ -51,11 +54,28 @@ pub(super) struct Memory {
 }
 
 impl Context {
-    pub(super) fn new(clients: Clients, store: store::Store, queue: queue::Client, config: config::Operator, identity: String) -> Self {
+    pub(super) fn new(
+        clients: Clients,
+        store: store::Store,
+        queue: queue::Client,
+        config: config::Operator,
+        identity: String,
+        install: String,
+    ) -> Self {
         let writes = Writes::new(config.watch.writes_per_second);
         let Clients { calls: client, watches: watch_client, lease: lease_client } = clients;
         let (events, memories) = (Events::new(), Mutex::default());
-        Self { client, watch_client, lease_client, store, queue, config, identity, writes, events, memories }
+        Self { client, watch_client, lease_client, store, queue, config, identity, install, writes, events, memories }
+    }
+
+    /// Makes sure that Redis is this ledger's: one that lost its data is stamped anew, another install's is left alone unless it is
+    /// to be adopted.
+    pub(super) async fn stamp_redis(&self, adopt: bool) -> Result<(), Error> {
+        match self.queue.install().await? {
+            Some(owner) if owner == self.install => Ok(()),
+            Some(owner) if !adopt => Err(Error::OtherInstall { owner, ours: self.install.clone() }),
+            _ => Ok(self.queue.set_install(&self.install).await?),
+        }
     }
 
     fn memories(&self) -> MutexGuard<'_, HashMap<String, Memory>> {

@@ -80,8 +80,8 @@ pub(super) fn build(
         }
     });
     let triggers = events.applied_objects().predicate_filter(predicate, Default::default());
-    let run = Controller::for_stream(triggers, cache.clone())
-        .owns_stream(handles(term, namespace.as_deref()))
+    let run = Controller::for_stream(unbroken(triggers), cache.clone())
+        .owns_stream(unbroken(handles(term, namespace.as_deref())))
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(pokes)
         .graceful_shutdown_on(term.stop.clone().cancelled_owned())
@@ -107,6 +107,12 @@ pub(super) fn build(
         }
     };
     (Watched { cache, filled, namespace }, run)
+}
+
+/// Without its errors: the watch tries again by itself, and the controller would hold everything back for up to half a minute.
+fn unbroken<Item>(triggers: impl Stream<Item = Result<Item, watcher::Error>>) -> impl Stream<Item = Result<Item, watcher::Error>> {
+    let triggers = triggers.inspect_err(|error| tracing::debug!(error = error as &dyn std::error::Error, "a watch failed"));
+    triggers.filter(|trigger| std::future::ready(trigger.is_ok()))
 }
 
 /// The layers' handles: a change of their annotations is a command on their job.

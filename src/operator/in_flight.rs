@@ -91,10 +91,10 @@ impl InFlight {
         std::mem::take(&mut *self.table()).tasks
     }
 
-    /// Notes an attempt; an older one of the task is forgotten.
-    pub(super) fn insert(&self, task: Uuid, flight: Flight) {
+    /// Notes an attempt; what was known of an older one of the task is given back.
+    pub(super) fn insert(&self, task: Uuid, flight: Flight) -> Option<Flight> {
         let mut table = self.table();
-        table.remove(task);
+        let older = table.remove(task);
         if let Some(entry) = flight.entry() {
             table.entries.insert((flight.key.clone(), flight.lane, entry), task);
         }
@@ -103,6 +103,7 @@ impl InFlight {
         *table.by_layer.entry(flight.layer).or_default() += 1;
         *table.by_job.entry(flight.job).or_default() += 1;
         table.tasks.insert(task, flight);
+        older
     }
 
     /// Notes where a pushed attempt lies. Its result may have come before this: then there is nothing to note.
@@ -118,6 +119,16 @@ impl InFlight {
     pub(super) fn remove(&self, task: Uuid, attempt: u32) -> Option<Flight> {
         let mut table = self.table();
         (table.tasks.get(&task)?.attempt == attempt).then(|| table.remove(task)).flatten()
+    }
+
+    /// Forgets those of these attempts that are of this type: of another one's tasks its stream proves nothing.
+    pub(super) fn remove_of(&self, key: &TypeKey, attempts: &[(Uuid, u32)]) {
+        let mut table = self.table();
+        for (task, attempt) in attempts {
+            if table.tasks.get(task).is_some_and(|flight| flight.attempt == *attempt && *flight.key == *key) {
+                table.remove(*task);
+            }
+        }
     }
 
     pub(super) fn get(&self, task: Uuid) -> Option<Flight> {

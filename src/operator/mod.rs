@@ -118,15 +118,12 @@ async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
         None => cluster_id(&clients.calls).await?,
     };
     let install = ledger.install(&cluster, config.adopt).await?.to_string();
-    match queue.install().await? {
-        Some(owner) if owner != install && !config.adopt => return Err(Error::OtherInstall { owner, ours: install }),
-        Some(owner) if owner == install => {}
-        _ => queue.set_install(&install).await?,
-    }
     if let Some(policy) = queue.eviction_policy().await?.filter(|policy| policy != "noeviction") {
         tracing::warn!(%policy, "Redis may evict keys: set maxmemory-policy to noeviction");
     }
-    Ok(Context::new(clients, ledger, queue, config.clone(), identity(&config.lease)))
+    let context = Context::new(clients, ledger, queue, config.clone(), identity(&config.lease), install);
+    context.stamp_redis(config.adopt).await?;
+    Ok(context)
 }
 
 /// The uid of namespace kube-system is what makes a cluster itself.

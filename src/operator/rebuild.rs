@@ -45,6 +45,7 @@ pub(super) type Known = HashMap<Uuid, Outstanding>;
 /// so no generation is believed.
 pub(super) async fn rebuild(dispatcher: &mut Dispatcher, moved: bool) -> Result<(), Error> {
     let term = dispatcher.term().clone();
+    term.context.stamp_redis(false).await?;
     term.types.close();
     dispatcher.forget_types();
     let mut found = Vec::new();

@@ -42,8 +42,12 @@ pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) ->
 async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatched>) -> Result<(), Error> {
     let entries: Vec<Entry> = tasks.iter().map(entry).collect();
     // Before the push: a quick worker's result may be collected before the push's own reply is read.
-    for task in &tasks {
-        term.in_flight.insert(task.task_id, flight(key, lane, task));
+    let older = tasks.iter().filter_map(|task| term.in_flight.insert(task.task_id, flight(key, lane, task)));
+    // After a kill and a retry in one breath the revoke of the attempt before is still to be relayed, and would find nothing.
+    for Flight { key, lane, place, .. } in older.collect::<Vec<_>>() {
+        if let Place::Entry(id) = place {
+            term.context.queue.remove(&key, &[EntryRef { lane, id }], term.owner).await?;
+        }
     }
     let ids = term.context.queue.admit(key, lane, &entries, term.owner).await?;
     for (task, entry) in tasks.into_iter().zip(ids) {

@@ -103,7 +103,7 @@ async fn gate_holder(connection: &mut PgConnection, job: &LockedJob, ours: Uuid)
     }))
 }
 
-/// Writes the command's row unless it is there, and reads it. `None` = refused: the job is deleted or expired.
+/// Writes the command's row unless it is there, and reads it. `None` = refused: the job is deleted, expired, or was never whole.
 async fn open_command(
     connection: &mut PgConnection,
     job: &LockedJob,
@@ -112,6 +112,8 @@ async fn open_command(
 ) -> Result<Option<Progress>, Error> {
     let created = job.created();
     let gone = job.deleted || job.expired && effect.verb != Verb::Delete;
+    // What ended before it was loaded has half of its tasks at most: there is nothing that could go on.
+    let gone = gone || effect.verb == Verb::Retry && job.finished && !job.loaded;
     if !gone {
         sqlx::query!(
             r#"INSERT INTO igor.commands (created_at, id, job_id, verb, selector, actor, reason) VALUES ($1, $2, $3, $4, $5, $6, $7)

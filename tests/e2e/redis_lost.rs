@@ -29,8 +29,12 @@ async fn what_runs_while_redis_forgets_everything_runs_once() {
         world.apply(JOB);
         world.until_count(RUNNING, |count| count == 4).await;
         assert!(world.forget_in_redis().await > 0);
-        // Who waits for a slot was in Redis only, and is put there again.
+        // Who waits for a slot was in Redis only, and is put there again; so is whose Redis it is.
         world.until_phase("work", &["Completed"]).await;
+        let stamp: String = redis::AsyncCommands::get(&mut world.redis().await, world.install_key()).await.expect("a stamp");
+        let ours: String =
+            sqlx::query_scalar("SELECT id::text FROM igor.install").fetch_one(&world.database.pool).await.expect("the ledger's id");
+        assert_eq!(stamp, ours);
         let mut expected: Vec<String> = ["long", "short"].iter().flat_map(|name| (0..4).map(move |n| format!("{name}-{n}"))).collect();
         expected.sort();
         let names = |word: &str| -> Vec<String> {

@@ -254,6 +254,11 @@ impl World {
         format!("{namespace}:{{{namespace}.default/{kind}}}:q1")
     }
 
+    /// Where Redis says whose it is.
+    pub(crate) fn install_key(&self) -> String {
+        format!("{}:install", self.cluster.namespace)
+    }
+
     /// Deletes everything of this world in Redis, as a FLUSHALL would; how many keys there were.
     pub(crate) async fn forget_in_redis(&self) -> usize {
         let mut connection = self.redis().await;

@@ -78,8 +78,8 @@ impl World {
             self.history.note("undumped", json!({"table": name, "error": error}));
             Vec::new()
         });
-        let lines: String = rows.iter().map(|row| format!("{row}\n")).collect();
-        std::fs::write(folder.join(format!("{name}.jsonl")), lines).expect("a dump");
+        let lines: Vec<String> = rows.iter().map(ToString::to_string).collect();
+        std::fs::write(folder.join(format!("{name}.jsonl")), lines.join("\n")).expect("a dump");
     }
 
     /// The streams: how much lies in each, how much of it is held, and the last id it ever gave.

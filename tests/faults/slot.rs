@@ -57,7 +57,7 @@ impl Operator {
     pub(crate) fn start(&mut self, switches: &Switches) {
         let world = &self.world;
         let label = format!("{}.{}", self.name, world.next_process());
-        *self.label.lock().expect("not poisoned") = label.clone();
+        self.label.lock().expect("not poisoned").clone_from(&label);
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command
             .arg("operator")
@@ -68,7 +68,7 @@ impl Operator {
             .env("DATABASE_URL", world.ledger.url(self.postgres.port))
             .env("REDIS_URL", format!("redis://127.0.0.1:{}", self.redis.port))
             .env("IGOR_PREFIX", &world.cluster.namespace)
-            .env("IGOR_LOG", "info,igor=debug")
+            .env("IGOR_LOG", std::env::var("IGOR_LOG").unwrap_or_else(|_| "info,igor=debug".to_owned()))
             .env("RUST_BACKTRACE", "1");
         command.envs(switches.sabotage.map(|name| ("IGOR_SABOTAGE", name)));
         command.envs(switches.linger.map(|places| ("IGOR_LINGER", places)));
@@ -109,11 +109,6 @@ impl Operator {
             if log.contains(words) { Ok(()) } else { Err("not yet") }
         };
         crate::support::until(words, Duration::from_secs(60), probe).await;
-    }
-
-    /// Its name in the lease.
-    pub(crate) fn identity(&self) -> String {
-        format!("{}-{}", self.world.cluster.namespace, self.name)
     }
 }
 

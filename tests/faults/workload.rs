@@ -70,7 +70,7 @@ impl Jobs {
     }
 
     fn fails(&mut self) -> u32 {
-        if self.random.random_ratio(1, 6) { 1 } else { 0 }
+        u32::from(self.random.random_ratio(1, 6))
     }
 
     /// Any number below `end`, of the same row.

@@ -102,7 +102,7 @@ impl World {
 
     /// Notes how long recovery from a fault took, which must be within its bound.
     pub(crate) fn recovered(&self, class: &'static str, took: Duration, bound: Duration) {
-        self.history.note("recovered", json!({"class": class, "ms": took.as_millis() as u64, "bound_ms": bound.as_millis() as u64}));
+        self.history.note("recovered", json!({"class": class, "seconds": took.as_secs_f64(), "bound": bound.as_secs_f64()}));
         self.recoveries.lock().expect("not poisoned").push(Recovery { class, took, bound });
         assert!(took <= bound, "{class}: recovered after {took:?}, the bound is {bound:?}");
     }

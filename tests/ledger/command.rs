@@ -29,6 +29,20 @@ async fn an_errored_layer_holds_its_job_until_a_retry() {
 }
 
 #[tokio::test]
+async fn what_was_killed_before_it_was_loaded_cannot_be_retried() {
+    let world = World::new().await;
+    let (object, plan) = (object("j"), plan(vec![layer("a", 0, vec![array("t", 100)]), layer("b", 1, vec![task("z")])]));
+    assert_eq!(world.store.accept_chunk(world.epoch, &object, &plan, 40).await.expect("begun"), None);
+    let kill = command(job_id(&object), "kill", "01J");
+    assert!(!world.store.kill_job(Some(world.epoch), &kill).await.expect("killed").refused);
+    assert_eq!(world.status(job_id(&object)).await, (Status::Errored, true));
+    let retry = command(job_id(&object), "retry", "01K");
+    assert!(world.store.retry_failed(Some(world.epoch), &retry).await.expect("answered").refused);
+    assert_eq!(world.status(job_id(&object)).await, (Status::Errored, true));
+    world.check().await;
+}
+
+#[tokio::test]
 async fn two_callers_at_once_apply_a_command_once() {
     let world = World::new().await;
     let object = object("j");

@@ -146,8 +146,8 @@ async fn one_shot(
         return Ok(if remove.is_some() { Shot::Handled(Acknowledged { verb, token, remove }) } else { Shot::Nothing });
     }
     let done = apply(term, observed, job_id, (verb, selector), &token).await?;
-    term.carried_out(job_id, &done.change);
-    let note = if done.refused { format!("{verb}: the job is gone, nothing was done") } else { format!("{verb}: {} tasks", done.matched) };
+    let gone = "the job is gone, or ended before it was loaded: nothing was done";
+    let note = if done.refused { format!("{verb}: {gone}") } else { format!("{verb}: {} tasks", done.matched) };
     tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
         .increment(1);

@@ -136,7 +136,7 @@ pub struct Done {
     pub matched: u32,
     /// Tasks that it moved.
     pub changed: u32,
-    /// The job is deleted or expired: nothing was done.
+    /// The job is deleted, expired, or ended before it was loaded: nothing was done.
     pub refused: bool,
     /// What moved with it. Dispatch of the job may have changed: read its open types again.
     pub change: JobChange,

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Report;
-use super::facts::{Facts, is_ended, number, text, time};
+use super::facts::{Facts, is_ended, number, size, text, time};
 
 /// What was delivered before an acknowledgement begins within this time behind it.
 const DELIVERED: i64 = 1_000_000;
@@ -54,7 +54,7 @@ fn submissions(facts: &Facts, report: &mut Report) {
         for wanted in line["layers"].as_array().into_iter().flatten() {
             let layer = layers.iter().find(|layer| layer["name"] == wanted["name"]);
             let tasks = layer.map_or(0, |layer| facts.tasks_of(job).filter(|task| task["layer_id"] == layer["id"]).count());
-            if tasks as i64 != number(&wanted["tasks"]) {
+            if size(tasks) != number(&wanted["tasks"]) {
                 let wants = number(&wanted["tasks"]);
                 report.violation(11, "an accepted job has all its tasks", format!("{}: {tasks} of {wants}", about()));
             }

@@ -174,6 +174,11 @@ pub(super) fn number(value: &Value) -> i64 {
     value.as_i64().unwrap_or_default()
 }
 
+/// A length as the ledger counts.
+pub(super) fn size(length: usize) -> i64 {
+    i64::try_from(length).unwrap_or(i64::MAX)
+}
+
 /// When a line was written, unix microseconds.
 pub(super) fn time(line: &Value) -> i64 {
     number(&line["t"])

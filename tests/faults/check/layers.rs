@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Report;
-use super::facts::{Facts, is_ended, moment, number, text};
+use super::facts::{Facts, is_ended, moment, number, size, text};
 
 pub(super) fn check(facts: &Facts, report: &mut Report) {
     report.count("double advances", 0);
@@ -32,7 +32,7 @@ fn runs(facts: &Facts, job: &Value, layer: &Value, report: &mut Report) {
     let opened: Vec<i64> =
         moves.iter().filter(|one| one["to"] == "RUNNING" && one["from"] != "RUNNING").map(|one| number(&one["run"])).collect();
     let once: Vec<i64> = (1..).take(opened.len()).collect();
-    if opened != once || number(&layer["run"]) != opened.len() as i64 {
+    if opened != once || number(&layer["run"]) != size(opened.len()) {
         report.count("double advances", 1);
         report.violation(3, "a layer is opened once a run", format!("{}: {opened:?}", about()));
     }
@@ -41,7 +41,7 @@ fn runs(facts: &Facts, job: &Value, layer: &Value, report: &mut Report) {
         report.count("double advances", 1);
         report.violation(3, "only a retry opens a layer again", format!("{}: {} times", about(), opened.len()));
     }
-    if number(&layer["version"]) != 1 + moves.len() as i64 {
+    if number(&layer["version"]) != 1 + size(moves.len()) {
         report.violation(6, "version = 1 + audit rows", about());
     }
 }

@@ -3,12 +3,12 @@
 use serde_json::Value;
 
 use super::Report;
-use super::facts::{Facts, Rows, number, text};
+use super::facts::{Facts, Rows, number, size, text};
 use super::layers::own_moves;
 
 pub(super) fn check(facts: &Facts, report: &mut Report) {
     for job in facts.table("jobs") {
-        if number(&job["version"]) != 1 + own_moves(facts, job).len() as i64 {
+        if number(&job["version"]) != 1 + size(own_moves(facts, job).len()) {
             report.violation(6, "version = 1 + audit rows", format!("job {}", text(&job["name"])));
         }
         object(facts, job, report);
@@ -35,6 +35,10 @@ fn object(facts: &Facts, job: &Value, report: &mut Report) {
             let says = number(&status["tasks"][field]);
             report.violation(6, "the object's counts are the ledger's", format!("{}: {says} {field}, not {counts}", about()));
         }
+    }
+    let stalled = |one: &Value| one["type"] == "Stalled" && one["status"] != "False";
+    if status["conditions"].as_array().into_iter().flatten().any(stalled) {
+        report.violation(7, "nothing is stalled when all is well", about());
     }
     let ended = text(&status["phase"]) == "Completed" || !status["finishedAt"].is_null();
     if ended == job["finished_at"].is_null() {

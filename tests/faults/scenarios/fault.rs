@@ -68,6 +68,14 @@ impl Fault {
         }
     }
 
+    /// What breaks: two faults of one part cannot strike together.
+    pub(crate) fn part(self) -> &'static str {
+        match self {
+            Self::LeaseStolen => "apiserver",
+            _ => self.class().split(' ').next().unwrap_or_default(),
+        }
+    }
+
     /// How long after it is healed work may take to go on.
     pub(crate) fn bound(self, lease: Duration) -> Duration {
         match self {
@@ -133,16 +141,24 @@ impl Fault {
 impl Link {
     const fn classes(self) -> [&'static str; 4] {
         match self {
-            Self::OperatorPostgres => {
-                ["link operator-postgres cut", "link operator-postgres reset", "link operator-postgres half-open", "link operator-postgres 5 s late"]
-            }
+            Self::OperatorPostgres => [
+                "link operator-postgres cut",
+                "link operator-postgres reset",
+                "link operator-postgres half-open",
+                "link operator-postgres 5 s late",
+            ],
             Self::OperatorRedis => {
                 ["link operator-redis cut", "link operator-redis reset", "link operator-redis half-open", "link operator-redis 5 s late"]
             }
-            Self::OperatorApi => {
-                ["link operator-apiserver cut", "link operator-apiserver reset", "link operator-apiserver half-open", "link operator-apiserver 5 s late"]
+            Self::OperatorApi => [
+                "link operator-apiserver cut",
+                "link operator-apiserver reset",
+                "link operator-apiserver half-open",
+                "link operator-apiserver 5 s late",
+            ],
+            Self::WorkerRedis => {
+                ["link worker-redis cut", "link worker-redis reset", "link worker-redis half-open", "link worker-redis 5 s late"]
             }
-            Self::WorkerRedis => ["link worker-redis cut", "link worker-redis reset", "link worker-redis half-open", "link worker-redis 5 s late"],
         }
     }
 }

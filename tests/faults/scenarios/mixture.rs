@@ -33,7 +33,7 @@ async fn mix(name: &str, seed: u64, time: Duration) {
     while began.elapsed() < time {
         let (first, second) = (any(&mut random), any(&mut random));
         let lasts = Duration::from_millis(random.random_range(200..6000));
-        if random.random_ratio(1, 3) && first.class() != second.class() {
+        if random.random_ratio(1, 3) && first.part() != second.part() {
             both(&mut cast, first, second, lasts).await;
         } else {
             one(&mut cast, first, lasts).await;
@@ -80,9 +80,21 @@ fn any(random: &mut StdRng) -> Fault {
         8 => Fault::RedisRestarted,
         9 => Fault::RedisFull,
         10 => Fault::PostgresRestarted,
-        11 => if which == 0 { Fault::PostgresReadOnly } else { Fault::PostgresTaken },
+        11 => {
+            if which == 0 {
+                Fault::PostgresReadOnly
+            } else {
+                Fault::PostgresTaken
+            }
+        }
         12 => Fault::ApiserverDown,
-        13 => if which == 0 { Fault::Cut(link) } else { Fault::Reset(link) },
+        13 => {
+            if which == 0 {
+                Fault::Cut(link)
+            } else {
+                Fault::Reset(link)
+            }
+        }
         14 => Fault::HalfOpen(link),
         _ => Fault::Late(link),
     }

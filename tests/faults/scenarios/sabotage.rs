@@ -218,7 +218,7 @@ async fn loading_gate(trial: &Trial) {
     let mut spec = spec;
     spec["paused"] = json!(true);
     world.submit(&NewJob { name, spec, shape }).await;
-    world.until_count("SELECT count(*) FROM igor.layers WHERE n_loaded > 0", PATIENCE, |count| count > 0).await;
+    operator.until_printed("lingers place=\"accept\"").await;
     let unpaused = json!({"spec": {"paused": false}});
     world.jobs().patch("work", &PatchParams::default(), &Patch::Merge(unpaused)).await.expect("unpaused");
     world.accepted("work", PATIENCE).await;

@@ -2,13 +2,15 @@
 
 use std::time::Duration;
 
+use kube::api::DynamicObject;
+
 use super::fault::Fault;
 use super::{COMPLETED, Cast, STARTED};
 use crate::client::condition;
 use crate::load::Load;
 use crate::suite::Scenario;
 use crate::workload::{plain, work};
-use crate::world::LEASE;
+use crate::world::{LEASE, World};
 
 pub(super) fn all(seed: u64) -> Vec<Scenario> {
     vec![
@@ -39,25 +41,54 @@ async fn forgotten(seed: u64, name: &str, fault: Fault) {
 }
 
 /// The long tasks, which ran when Redis forgot them, ran once and to their end.
-async fn undisturbed(world: &crate::world::World) {
+async fn undisturbed(world: &World) {
     let of_long = |line: &serde_json::Value| line["job"].as_str().is_some_and(|job| job.ends_with("/long"));
     let ends = || world.said("end").into_iter().filter(of_long).count();
     crate::support::until("the long tasks end", STARTED, || async { if ends() >= 6 { Ok(()) } else { Err(ends()) } }).await;
-    let (begun, stopped) = (world.said("begin").into_iter().filter(of_long).count(), world.said("stopped").into_iter().filter(of_long).count());
+    let (begun, stopped) =
+        (world.said("begin").into_iter().filter(of_long).count(), world.said("stopped").into_iter().filter(of_long).count());
     assert_eq!((begun, stopped), (6, 0), "executions and stops of the six long tasks");
 }
 
-/// A store takes no writes for a while: what is not durable is not accepted, and all goes on by itself.
+/// A store takes no writes for a while: what is not durable is not accepted, the objects say which store it is, and all goes on by
+/// itself.
 async fn refused(seed: u64, name: &str, fault: Fault) {
     let mut cast = Cast::new(name, 1, LEASE).await;
     let world = cast.world.clone();
     let load = Load::start(&world, seed, 60);
+    let reason = if fault == Fault::RedisFull { "QueueUnavailable" } else { "LedgerUnavailable" };
     for round in 1..=2 {
         cast.until_completed(round * 40).await;
-        cast.suffer_and_go_on(fault, Duration::from_secs(6)).await;
+        world.fault(fault.class(), reason);
+        fault.strike(&mut cast).await;
+        let job = plain(&format!("meanwhile-{round}"), &[(5, work(5, 50, 0))]);
+        world.submit(&job).await;
+        until_stalled(&world, reason).await;
+        if reason == "LedgerUnavailable" {
+            let object = world.job(&job.name).await.expect("the job");
+            assert_ne!(condition(&object, "Accepted"), "True", "nothing is accepted that is not durable");
+        }
+        fault.heal(&mut cast).await;
+        let healed = world.healed(fault.class(), reason);
+        let took = cast.until_work_goes_on(fault, healed).await;
+        world.recovered(fault.class(), took, fault.bound(LEASE));
+        assert!(world.accepted(&job.name, STARTED).await, "what was submitted meanwhile is accepted");
     }
     load.stop().await;
     world.finish().await;
+}
+
+/// Waits until an object says that Igor cannot act for this reason.
+async fn until_stalled(world: &World, reason: &str) {
+    let stalls = |object: &DynamicObject| {
+        let conditions = object.data["status"]["conditions"].as_array();
+        conditions.into_iter().flatten().any(|one| one["type"] == "Stalled" && one["status"] == "True" && one["reason"] == reason)
+    };
+    crate::support::until(&format!("an object says Stalled, {reason}"), STARTED, || async {
+        let objects = world.jobs().list(&Default::default()).await.expect("the jobs");
+        if objects.iter().any(stalls) { Ok(()) } else { Err("none does") }
+    })
+    .await;
 }
 
 async fn restarted(seed: u64) {
@@ -89,6 +120,8 @@ async fn apiserver_down(seed: u64) {
     let shown = world.wait_for("work", BOUND * 3, |object| condition(object, "Complete") == "True").await;
     assert!(shown.is_some(), "the status is never right");
     world.recovered("apiserver down: status right", since.elapsed(), BOUND);
+    let took = cast.until_work_goes_on(Fault::ApiserverDown, since).await;
+    world.recovered("apiserver down: a new job is accepted", took, BOUND);
     let load = Load::start(&world, seed, 60);
     cast.until_completed(300).await;
     load.stop().await;
