@@ -75,6 +75,8 @@ struct Table {
     by_type: HashMap<Arc<TypeKey>, Load>,
     by_layer: HashMap<Uuid, usize>,
     by_job: HashMap<Uuid, usize>,
+    /// Whose worker is awaited, and until when: asked for at each turn, and nearly always empty.
+    awaited: HashMap<Uuid, Instant>,
 }
 
 /// The shared table.
@@ -97,6 +99,9 @@ impl InFlight {
         let older = table.remove(task);
         if let Some(entry) = flight.entry() {
             table.entries.insert((flight.key.clone(), flight.lane, entry), task);
+        }
+        if let Place::Awaited(until) = flight.place {
+            table.awaited.insert(task, until);
         }
         let load = table.by_type.entry(flight.key.clone()).or_default();
         (load.tasks, load.bytes) = (load.tasks + 1, load.bytes + flight.bytes);
@@ -147,11 +152,11 @@ impl InFlight {
     pub(super) fn announced(&self, task: Uuid, attempt: u32) -> bool {
         let mut table = self.table();
         let Some(flight) = table.tasks.get_mut(&task).filter(|flight| flight.attempt == attempt) else { return false };
-        if matches!(flight.place, Place::Awaited(_)) {
-            tracing::info!(%task, attempt, "announced: its worker goes on with it");
-        }
         if matches!(flight.place, Place::Awaited(_) | Place::Announced(_)) {
             flight.place = Place::Announced(Instant::now());
+            if table.awaited.remove(&task).is_some() {
+                tracing::info!(%task, attempt, "announced: its worker goes on with it");
+            }
         }
         true
     }
@@ -167,8 +172,14 @@ impl InFlight {
 
     /// When the first worker's time to announce what it runs is over.
     pub(super) fn awaited_until(&self) -> Option<Instant> {
-        let until = |flight: &Flight| if let Place::Awaited(until) = flight.place { Some(until) } else { None };
-        self.table().tasks.values().filter_map(until).min()
+        self.table().awaited.values().min().copied()
+    }
+
+    /// The attempts that nobody announced in time.
+    pub(super) fn unannounced(&self, now: Instant) -> Vec<(Uuid, u32)> {
+        let table = self.table();
+        let late = table.awaited.iter().filter(|(_, until)| **until <= now);
+        late.filter_map(|(task, _)| Some((*task, table.tasks.get(task)?.attempt))).collect()
     }
 
     /// How much is out, of all types.
@@ -224,6 +235,7 @@ impl InFlight {
 impl Table {
     fn remove(&mut self, task: Uuid) -> Option<Flight> {
         let flight = self.tasks.remove(&task)?;
+        self.awaited.remove(&task);
         if let Some(entry) = flight.entry() {
             self.entries.remove(&(flight.key.clone(), flight.lane, entry));
         }

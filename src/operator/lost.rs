@@ -62,8 +62,7 @@ fn wait_for(term: &Term, attempt: &Attempt, place: Place) -> bool {
 /// Gives back what nobody announced in time.
 pub(super) async fn stop_waiting(dispatcher: &mut Dispatcher) -> Result<(), Error> {
     let term = dispatcher.term().clone();
-    let now = Instant::now();
-    let late = term.in_flight.matching(|_, flight| matches!(flight.place, Place::Awaited(until) if until <= now));
+    let late = term.in_flight.unannounced(Instant::now());
     if late.is_empty() {
         return Ok(());
     }
@@ -71,8 +70,8 @@ pub(super) async fn stop_waiting(dispatcher: &mut Dispatcher) -> Result<(), Erro
     let ids: Vec<Uuid> = late.iter().map(|(task, _)| *task).collect();
     let known = term.context.store.outstanding_among(&ids).await?;
     let attempts: HashMap<Uuid, u32> = known.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
-    for (task, flight) in late.iter().filter(|(task, flight)| attempts.get(task) != Some(&flight.attempt)) {
-        term.in_flight.remove(*task, flight.attempt);
+    for (task, attempt) in late.into_iter().filter(|(task, attempt)| attempts.get(task) != Some(attempt)) {
+        term.in_flight.remove(task, attempt);
     }
     // An announcement may have come while the ledger was asked.
     let is_late = |known: &Outstanding| {

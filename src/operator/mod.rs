@@ -184,7 +184,10 @@ async fn partitions(term: Arc<Term>) -> Result<(), Error> {
     loop {
         tokio::select! {
             () = term.stop.cancelled() => return Ok(()),
-            _ = ticks.tick() => term.context.store.ensure_partitions().await?,
+            _ = ticks.tick() => {
+                term.context.store.ensure_partitions().await?;
+                term.fine("partitions");
+            }
         }
     }
 }

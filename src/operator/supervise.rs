@@ -12,6 +12,8 @@ use super::term::Term;
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// A loop that ran so long works, as far as anybody is told.
+const WORKS: Duration = Duration::from_secs(5);
 /// A loop that ran so long starts with the first pause again.
 const HEALTHY: Duration = Duration::from_secs(30);
 
@@ -21,10 +23,15 @@ where
     Work: FnMut() -> Run,
     Run: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    run_again(name, &term.stop, |error| term.failed(name, error), work).await;
+    let tell = |outcome: Result<(), &Error>| match outcome {
+        Ok(()) => term.fine(name),
+        Err(error) => term.failed(name, error),
+    };
+    run_again(name, &term.stop, tell, work).await;
 }
 
-async fn run_again<Work, Run>(name: &'static str, stop: &CancellationToken, failed: impl Fn(&Error), mut work: Work)
+/// `tell` hears of each failure, and of each run that goes on for some time without one.
+async fn run_again<Work, Run>(name: &'static str, stop: &CancellationToken, tell: impl Fn(Result<(), &Error>), mut work: Work)
 where
     Work: FnMut() -> Run,
     Run: Future<Output = Result<(), Error>> + Send + 'static,
@@ -33,7 +40,14 @@ where
     while !stop.is_cancelled() {
         let began = tokio::time::Instant::now();
         // Dropping this drops the work too: nothing runs on when the term is given up.
-        match AbortOnDropHandle::new(tokio::spawn(work())).await {
+        let mut running = AbortOnDropHandle::new(tokio::spawn(work()));
+        let mut ended = tokio::time::timeout(WORKS, &mut running).await;
+        if ended.is_err() {
+            tell(Ok(()));
+            ended = Ok(running.await);
+        }
+        let Ok(ended) = ended else { continue };
+        match ended {
             Ok(Ok(())) => return,
             Ok(Err(error)) if error.is_fenced() => {
                 tracing::warn!(work = name, "another operator leads now");
@@ -42,7 +56,7 @@ where
             }
             Ok(Err(error)) => {
                 tracing::warn!(work = name, error = &error as &dyn std::error::Error, "failed, will be tried again");
-                failed(&error);
+                tell(Err(&error));
             }
             Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
         }
@@ -68,21 +82,28 @@ mod tests {
     async fn a_loop_that_panics_or_fails_is_run_again_until_it_ends() {
         let runs = Arc::new(AtomicUsize::new(0));
         let stop = CancellationToken::new();
-        let failures = AtomicUsize::new(0);
-        let failed = |_: &Error| {
-            failures.fetch_add(1, Ordering::Relaxed);
-        };
-        run_again("test", &stop, failed, || {
-            let runs = runs.clone();
-            async move {
-                match runs.fetch_add(1, Ordering::Relaxed) {
-                    0 => panic!("once"),
-                    1 => Err(Error::CacheGone),
-                    _ => Ok(()),
+        let told = std::cell::RefCell::new(Vec::new());
+        run_again(
+            "test",
+            &stop,
+            |outcome| told.borrow_mut().push(outcome.is_ok()),
+            || {
+                let runs = runs.clone();
+                async move {
+                    match runs.fetch_add(1, Ordering::Relaxed) {
+                        0 => panic!("once"),
+                        1 => Err(Error::CacheGone),
+                        2 => {
+                            tokio::time::sleep(WORKS * 2).await;
+                            Err(Error::CacheGone)
+                        }
+                        _ => Ok(()),
+                    }
                 }
-            }
-        })
+            },
+        )
         .await;
-        assert_eq!((runs.load(Ordering::Relaxed), failures.load(Ordering::Relaxed), stop.is_cancelled()), (3, 1, false));
+        assert_eq!((runs.load(Ordering::Relaxed), stop.is_cancelled()), (4, false));
+        assert_eq!(told.into_inner(), [false, true, false], "failed, worked for long, failed");
     }
 }

@@ -1,7 +1,7 @@
 //! Which runs there are, several at once, and what is said of them.
 //!
 //! `CRASH_AT=[worker:]<number>:before|after` does one; `ALL=1` does all; else a tenth of them, by the day or as `TENTH=<0 to 9>` says.
-//! `AT_ONCE` runs (4) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
+//! `AT_ONCE` runs (8) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
 //! last one of the uncut run; one that a run does not reach proves nothing and is not counted as covered.
 
 use std::collections::{BTreeMap, VecDeque};
@@ -29,7 +29,7 @@ pub(crate) async fn sweep() -> bool {
     // Where a run fails says nothing that its words do not say.
     std::panic::set_hook(Box::new(|panic| say(&format!("{panic}"))));
     let client = cluster::client().await;
-    let grounds = futures::stream::iter(0..number("AT_ONCE").unwrap_or(4)).then(|_| Ground::new(client.clone())).collect::<Vec<_>>().await;
+    let grounds = futures::stream::iter(0..number("AT_ONCE").unwrap_or(8)).then(|_| Ground::new(client.clone())).collect::<Vec<_>>().await;
     let uncut = run(&grounds[0], "crash-uncut", None, None).await.unwrap_or_else(|why| panic!("the uncut run: {why}"));
     say(&format!(
         "the uncut run has {} effects of the operator and {} of the worker",

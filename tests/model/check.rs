@@ -140,7 +140,7 @@ pub(crate) struct Searched {
 impl Searched {
     /// The broken promises with their steps.
     pub(crate) fn told(&self) -> String {
-        self.broken.iter().map(|(promise, steps)| format!("{promise}\n{steps}\n")).collect()
+        self.broken.iter().map(|(promise, steps)| [promise, steps.as_str()].join("\n")).collect::<Vec<_>>().join("\n")
     }
 }
 

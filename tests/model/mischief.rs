@@ -146,25 +146,39 @@ impl World {
 
     /// Something happens, and is used up.
     pub(crate) fn suffer(&mut self, rules: &Rules, mischief: Mischief) {
-        let budget = &mut self.budget;
         match mischief {
             Mischief::CrashOperator => {
-                budget.operator_crashes -= 1;
+                self.budget.operator_crashes -= 1;
                 self.leader = None;
             }
             Mischief::TakeOver => {
-                budget.takeovers -= 1;
+                self.budget.takeovers -= 1;
                 self.stale = self.leader.take();
                 self.lead();
             }
             Mischief::CrashWorker(me) => {
-                budget.worker_crashes = budget.worker_crashes.saturating_sub(1);
+                self.budget.worker_crashes = self.budget.worker_crashes.saturating_sub(1);
                 self.workers[me].die(me, &mut self.queue);
             }
             Mischief::Silence(me) => {
-                budget.silences -= 1;
+                self.budget.silences -= 1;
                 self.workers[me].silent = true;
             }
+            Mischief::Fail(me, place, said) => {
+                let budget = &mut self.budget;
+                *if said == Said::Released { &mut budget.releases } else { &mut budget.failures } -= 1;
+                self.workers[me].finish(me, &mut self.queue, place, said);
+            }
+            Mischief::LoseData | Mischief::Repeat(..) | Mischief::Copy | Mischief::FailOver | Mischief::Mislead(..) => {
+                self.suffer_in_redis(mischief);
+            }
+            Mischief::Pause(_) | Mischief::Kill(_) | Mischief::Retry(_) => self.steer(rules, mischief),
+        }
+    }
+
+    fn suffer_in_redis(&mut self, mischief: Mischief) {
+        let budget = &mut self.budget;
+        match mischief {
             Mischief::LoseData => {
                 budget.losses -= 1;
                 self.losses += 1;
@@ -173,29 +187,6 @@ impl World {
             Mischief::Repeat(kind, place) => {
                 budget.repeats -= 1;
                 self.queue.repeat(kind, place);
-            }
-            Mischief::Fail(me, place, said) => {
-                if said == Said::Released {
-                    budget.releases -= 1
-                } else {
-                    budget.failures -= 1
-                }
-                self.workers[me].finish(me, &mut self.queue, place, said);
-            }
-            Mischief::Pause(scope) => {
-                *match scope {
-                    Scope::Job(_) => &mut budget.pauses,
-                    Scope::Layer(_) => &mut budget.layer_pauses,
-                } -= 1;
-                self.ledger.pause(rules, scope);
-            }
-            Mischief::Kill(job) => {
-                budget.kills -= 1;
-                self.ledger.kill(rules, job);
-            }
-            Mischief::Retry(job) => {
-                budget.retries -= 1;
-                self.ledger.retry_failed(rules, job);
             }
             Mischief::Copy => self.copy = Some(Box::new(self.queue.clone())),
             Mischief::FailOver => {
@@ -207,10 +198,29 @@ impl World {
             }
             Mischief::Mislead(kind, task) => {
                 budget.lies -= 1;
-                let entry = EntryId { task, copy: 0 };
-                let attempt = self.ledger.tasks[task].attempt;
-                self.queue.tell(kind, Told { id: 0, entry, task, attempt, said: Said::Completed, in_time: false });
+                let (entry, attempt) = (EntryId { task, copy: 0 }, self.ledger.tasks[task].attempt);
+                self.queue.tell(kind, &Told { id: 0, entry, task, attempt, said: Said::Completed, in_time: false });
             }
+            other => unreachable!("{other:?} is not about Redis"),
+        }
+    }
+
+    fn steer(&mut self, rules: &Rules, mischief: Mischief) {
+        let budget = &mut self.budget;
+        match mischief {
+            Mischief::Pause(scope) => {
+                *if matches!(scope, Scope::Job(_)) { &mut budget.pauses } else { &mut budget.layer_pauses } -= 1;
+                self.ledger.pause(rules, scope);
+            }
+            Mischief::Kill(job) => {
+                budget.kills -= 1;
+                self.ledger.kill(rules, job);
+            }
+            Mischief::Retry(job) => {
+                budget.retries -= 1;
+                self.ledger.retry_failed(rules, job);
+            }
+            other => unreachable!("{other:?} is not a command"),
         }
     }
 }

@@ -132,14 +132,14 @@ impl Queue {
     }
 
     /// `XADD r`.
-    pub(crate) fn tell(&mut self, kind: usize, told: Told) {
+    pub(crate) fn tell(&mut self, kind: usize, told: &Told) {
         self.next_result += 1;
-        self.kinds[kind].results.push(Told { id: self.next_result, ..told });
+        self.kinds[kind].results.push(Told { id: self.next_result, ..told.clone() });
     }
 
     /// A result stands in the stream twice: its worker repeated what it got no answer for.
     pub(crate) fn repeat(&mut self, kind: usize, place: usize) {
         let told = self.kinds[kind].results[place].clone();
-        self.tell(kind, told);
+        self.tell(kind, &told);
     }
 }

@@ -94,5 +94,5 @@ fn look(held: &Held, me: usize, queue: &Queue) -> Beat {
 
 fn tell(queue: &mut Queue, held: &Held, said: Said, in_time: bool) {
     let told = Told { id: 0, entry: held.entry, task: held.entry.task, attempt: held.attempt, said, in_time };
-    queue.tell(held.kind, told);
+    queue.tell(held.kind, &told);
 }

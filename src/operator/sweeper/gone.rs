@@ -55,6 +55,7 @@ pub(in crate::operator) async fn gone(term: Arc<Term>, watched: Vec<Watched>, de
                 isolate(&term, "end a job whose object is gone", ended)?;
             }
         }
+        term.fine("gone");
     }
 }
 

@@ -71,10 +71,13 @@ async fn sweep_type(term: &Term, key: &TypeKey, before: &Suspects, next: &mut Su
     if idle.is_empty() {
         return Ok(());
     }
-    // When most of a type is idle at once the fault may be ours or the network's: one more lease.
-    let enough_ms = if 2 * idle.len() > term.in_flight.of_type(key).tasks { 2 * lease_ms } else { lease_ms };
     let workers: HashMap<String, WorkerInfo> =
         term.context.queue.workers(key).await?.into_iter().map(|worker| (worker.id.clone(), worker)).collect();
+    // When most of a type is idle at once the fault may be ours or the network's: one more lease, unless other workers get through.
+    let holds_idle: HashSet<&String> = idle.iter().map(|(_, pending)| &pending.consumer).collect();
+    let others_renew = workers.values().any(|worker| worker.card.is_some() && !holds_idle.contains(&worker.id));
+    let most = 2 * idle.len() > term.in_flight.of_type(key).tasks;
+    let enough_ms = if most && !others_renew { 2 * lease_ms } else { lease_ms };
     let mut found = Vec::new();
     for (lane, pending) in idle {
         let place = (key.clone(), lane, pending.id);

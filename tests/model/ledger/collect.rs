@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use igor::core::fold::{Report, Said};
 use igor::core::retry::{Ended, REASON_UNREADABLE, Standing, decide};
-use igor::core::status::{Move, RECALL, RESULT, Status};
+use igor::core::status::{RECALL, RESULT, Status};
 
 use super::{Ledger, Snapshot, Trouble};
 use crate::promises::Broken;
@@ -54,7 +54,7 @@ impl Ledger {
     pub(crate) fn recall_done(&mut self, rules: &Rules, epoch: u32, recalled: &[(usize, u32)]) -> Result<(), Trouble> {
         self.begin(rules, epoch)?;
         for (task, attempt) in recalled {
-            if self.tasks[*task].attempt == *attempt && self.apply(rules, *task, Status::Pending, RECALL) {
+            if self.tasks[*task].attempt == *attempt && self.move_task(rules, *task, Status::Pending, RECALL) {
                 self.tasks[*task].due_ms = Some(self.now_ms);
             }
         }
@@ -78,7 +78,7 @@ impl Ledger {
         };
         let Some(verdict) = decide(standing, ended, self.jitter) else { return false };
         let right_one = row.attempt == report.attempt;
-        if !self.apply(rules, task, verdict.to, RESULT) {
+        if !self.move_task(rules, task, verdict.to, RESULT) {
             return false;
         }
         if !right_one {
@@ -94,10 +94,6 @@ impl Ledger {
             row.due_ms = Some(self.now_ms + i64::try_from(verdict.wait.as_millis()).unwrap_or(i64::MAX));
         }
         true
-    }
-
-    fn apply(&mut self, rules: &Rules, task: usize, to: Status, moves: &[Move]) -> bool {
-        self.move_task(rules, task, to, moves)
     }
 
     /// What a transaction without the lock sees: the rows of its beginning, and its own changes of the counters.
