@@ -69,7 +69,9 @@ async fn steer(world: Arc<World>, job: String, how: usize) {
             world.pause(&job, PATIENCE).await;
             tokio::time::sleep(Duration::from_secs(2)).await;
             // Without an answer it may be paused or not: it must not stay so.
-            while !world.unpause(&job, PATIENCE).await {}
+            while !world.unpause(&job, PATIENCE).await {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
         }
         1 => {
             world.kill_job(&job, PATIENCE).await;

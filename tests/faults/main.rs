@@ -13,6 +13,7 @@ mod support;
 
 mod check;
 mod client;
+mod disk;
 mod dump;
 mod hand;
 mod history;

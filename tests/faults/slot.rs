@@ -117,6 +117,8 @@ pub(crate) struct Worker {
     world: Arc<World>,
     name: String,
     slots: usize,
+    /// Which process works in its place now, or did last.
+    pub(crate) who: String,
     pub(crate) redis: Proxy,
     process: Option<Process>,
 }
@@ -124,7 +126,7 @@ pub(crate) struct Worker {
 impl Worker {
     pub(crate) async fn new(world: &Arc<World>, name: &str, slots: usize) -> Self {
         let redis = Proxy::start(world.redis_port, |_| {}).await;
-        let mut worker = Self { world: world.clone(), name: name.to_owned(), slots, redis, process: None };
+        let mut worker = Self { world: world.clone(), name: name.to_owned(), slots, who: String::new(), redis, process: None };
         worker.start();
         worker
     }
@@ -143,6 +145,7 @@ impl Worker {
             .env("RUST_BACKTRACE", "1");
         world.history.note("process", json!({"process": who, "does": "start"}));
         self.process = Some(Process::start(&world.folder, &self.name, &mut command));
+        self.who = who;
     }
 
     /// `kill -9`.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 use sqlx::{AssertSqlSafe, Executor, PgPool};
 
+use crate::disk::SmallDisk;
 use crate::support::process::Process;
 use crate::support::{from_rig, stores, unique, until};
 
@@ -67,6 +68,8 @@ pub(crate) struct Ledger {
     /// Where the server is.
     pub(crate) port: u16,
     password: String,
+    /// Where the administrator finds it.
+    url: String,
 }
 
 /// Notes each transaction that writes the audit or begins a term: from which port it came, when it began.
@@ -96,7 +99,16 @@ impl Ledger {
         );
         database.pool.execute(AssertSqlSafe(role)).await.expect("a role");
         let server = database.url.rsplit('@').next().and_then(|rest| rest.split(['/', ':']).nth(1)).expect("a port");
-        Self { port: server.parse().expect("a port"), pool: database.pool, name, password }
+        Self { port: server.parse().expect("a port"), pool: database.pool, name, password, url: database.url }
+    }
+
+    /// The same on a disk of its own.
+    pub(crate) async fn on(disk: &mut SmallDisk) -> Self {
+        let ledger = Self::new().await;
+        ledger.pool.close().await;
+        disk.take(&ledger.name);
+        let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&ledger.url).await.expect("the moved database");
+        Self { pool, ..ledger }
     }
 
     /// How an operator reaches it through a proxy.

@@ -40,6 +40,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new(name: &str, lease: Duration) -> Arc<Self> {
+        Self::with(name, lease, Ledger::new().await).await
+    }
+
+    pub(crate) async fn with(name: &str, lease: Duration, ledger: Ledger) -> Arc<Self> {
         let cluster = Cluster::new(&name.replace('_', "-").chars().take(30).collect::<String>()).await;
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/failures").join(format!("faults_{name}"));
         std::fs::remove_dir_all(&folder).ok();
@@ -48,7 +52,7 @@ impl World {
         Arc::new(Self {
             name: name.to_owned(),
             cluster,
-            ledger: Ledger::new().await,
+            ledger,
             redis_port: redis.port,
             redis: Mutex::new(redis),
             folder,

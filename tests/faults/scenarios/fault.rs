@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::Cast;
 use super::operators::TAKEOVER;
+use crate::disk::SmallDisk;
 use crate::proxy::{Mode, Proxy};
 use crate::slot::Switches;
 use crate::stores::rig;
@@ -35,6 +36,8 @@ pub(crate) enum Fault {
     PostgresRestarted,
     PostgresReadOnly,
     PostgresTaken,
+    /// On a disk of its own.
+    PostgresFull,
     ApiserverDown,
     Cut(Link),
     Reset(Link),
@@ -60,6 +63,7 @@ impl Fault {
             Self::PostgresRestarted => "postgres restarted",
             Self::PostgresReadOnly => "postgres read-only",
             Self::PostgresTaken => "postgres out of connections",
+            Self::PostgresFull => "postgres disk full",
             Self::ApiserverDown => "apiserver down",
             Self::Cut(link) => link.classes()[0],
             Self::Reset(link) => link.classes()[1],
@@ -108,6 +112,7 @@ impl Fault {
                 world.ledger.administer("ALTER ROLE {} CONNECTION LIMIT 0").await;
                 world.ledger.administer("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{}'").await;
             }
+            Self::PostgresFull => cast.disk().fill(),
             Self::ApiserverDown => rig("stop", "apiserver"),
             Self::Cut(link) => cast.each(link, |proxy| proxy.set(Mode::Refuse)),
             Self::Reset(link) => cast.each(link, Proxy::reset),
@@ -132,6 +137,7 @@ impl Fault {
                 world.ledger.administer("SELECT pg_reload_conf()").await;
             }
             Self::PostgresTaken => world.ledger.administer("ALTER ROLE {} CONNECTION LIMIT -1").await,
+            Self::PostgresFull => cast.disk().free(),
             Self::ApiserverDown => rig("start", "apiserver"),
             Self::Cut(link) | Self::HalfOpen(link) | Self::Late(link) => cast.each(link, |proxy| proxy.set(Mode::Open)),
         }
@@ -172,6 +178,10 @@ impl Cast {
             Link::OperatorApi => self.operators.iter().for_each(|operator| act(&operator.api)),
             Link::WorkerRedis => self.workers.iter().for_each(|worker| act(&worker.redis)),
         }
+    }
+
+    fn disk(&self) -> &SmallDisk {
+        self.disk.as_ref().expect("a ledger on a small disk")
     }
 
     /// Lets a fault last so long; when it was healed.

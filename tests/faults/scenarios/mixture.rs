@@ -47,6 +47,9 @@ async fn mix(name: &str, seed: u64, time: Duration) {
 /// One fault, with its bound: that of a takeover where a standby may have to take over.
 async fn one(cast: &mut Cast, fault: Fault, lasts: Duration) {
     let world = cast.world.clone();
+    if let Fault::WorkerKilled(number) = fault {
+        return super::workers::kill(cast, number, super::operators::TAKEOVER).await;
+    }
     let healed = cast.suffer(fault, lasts).await;
     let took = cast.until_work_goes_on(fault, healed).await;
     world.recovered(fault.class(), took, fault.bound(world.lease).max(super::operators::TAKEOVER));

@@ -11,6 +11,7 @@ mod workers;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::disk::SmallDisk;
 use crate::slot::{Operator, Switches, Worker};
 use crate::suite::Scenario;
 use crate::world::World;
@@ -31,13 +32,19 @@ pub(crate) struct Cast {
     pub(crate) world: Arc<World>,
     pub(crate) operators: Vec<Operator>,
     pub(crate) workers: Vec<Worker>,
+    /// Last: the database on it is dropped with it.
+    pub(crate) disk: Option<SmallDisk>,
 }
 
 impl Cast {
     /// The first operator leads; others stand by.
     pub(crate) async fn new(name: &str, operators: usize, lease: Duration) -> Self {
-        let world = World::new(name, lease).await;
-        let mut cast = Self { world: world.clone(), operators: Vec::new(), workers: Vec::new() };
+        Self::in_world(World::new(name, lease).await, operators).await
+    }
+
+    /// The same in a world that is there.
+    pub(crate) async fn in_world(world: Arc<World>, operators: usize) -> Self {
+        let mut cast = Self { world: world.clone(), operators: Vec::new(), workers: Vec::new(), disk: None };
         for number in 0..2 {
             cast.workers.push(world.worker(&format!("worker-{number}"), 8).await);
         }

@@ -7,7 +7,10 @@ use kube::api::DynamicObject;
 use super::fault::Fault;
 use super::{COMPLETED, Cast, STARTED};
 use crate::client::condition;
+use crate::disk::SmallDisk;
 use crate::load::Load;
+use crate::say;
+use crate::stores::Ledger;
 use crate::suite::Scenario;
 use crate::workload::{plain, work};
 use crate::world::{LEASE, World};
@@ -18,6 +21,7 @@ pub(super) fn all(seed: u64) -> Vec<Scenario> {
         Scenario::new("redis_restarted_empty", forgotten(seed + 1, "redis_restarted_empty", Fault::RedisRestarted)),
         Scenario::new("redis_out_of_memory", refused(seed + 2, "redis_out_of_memory", Fault::RedisFull)),
         Scenario::new("postgres_out_of_connections", refused(seed + 3, "postgres_out_of_connections", Fault::PostgresTaken)),
+        Scenario::new("postgres_full", full(seed + 7)),
         Scenario::alone("postgres_read_only", refused(seed + 4, "postgres_read_only", Fault::PostgresReadOnly)),
         Scenario::alone("postgres_restarted", restarted(seed + 5)),
         Scenario::alone("apiserver_down", apiserver_down(seed + 6)),
@@ -54,21 +58,37 @@ async fn undisturbed(world: &World) {
 /// itself.
 async fn refused(seed: u64, name: &str, fault: Fault) {
     let mut cast = Cast::new(name, 1, LEASE).await;
+    let reason = if fault == Fault::RedisFull { "QueueUnavailable" } else { "LedgerUnavailable" };
+    refuse(&mut cast, seed, fault, reason).await;
+}
+
+/// The disk of the ledger has no room left.
+async fn full(seed: u64) {
+    let Some(mut disk) = SmallDisk::mount() else {
+        return say("postgres_full: skipped, a small disk cannot be mounted here");
+    };
+    let world = World::with("postgres_full", LEASE, Ledger::on(&mut disk).await).await;
+    let mut cast = Cast::in_world(world, 1).await;
+    cast.disk = Some(disk);
+    refuse(&mut cast, seed, Fault::PostgresFull, "LedgerUnavailable").await;
+}
+
+async fn refuse(cast: &mut Cast, seed: u64, fault: Fault, reason: &str) {
     let world = cast.world.clone();
     let load = Load::start(&world, seed, 60);
-    let reason = if fault == Fault::RedisFull { "QueueUnavailable" } else { "LedgerUnavailable" };
     for round in 1..=2 {
         cast.until_completed(round * 40).await;
         world.fault(fault.class(), reason);
-        fault.strike(&mut cast).await;
+        fault.strike(cast).await;
         let job = plain(&format!("meanwhile-{round}"), &[(5, work(5, 50, 0))]);
         world.submit(&job).await;
         until_stalled(&world, reason).await;
-        if reason == "LedgerUnavailable" {
+        // On a full disk there may be room in a page that is there: then it is durable, as the checker will see.
+        if reason == "LedgerUnavailable" && fault != Fault::PostgresFull {
             let object = world.job(&job.name).await.expect("the job");
             assert_ne!(condition(&object, "Accepted"), "True", "nothing is accepted that is not durable");
         }
-        fault.heal(&mut cast).await;
+        fault.heal(cast).await;
         let healed = world.healed(fault.class(), reason);
         let took = cast.until_work_goes_on(fault, healed).await;
         world.recovered(fault.class(), took, fault.bound(LEASE));
