@@ -20,7 +20,7 @@ pub(super) struct Patience {
 
 impl Patience {
     /// Of a call that asks one thing.
-    const CALL: Self = Self { connect: Duration::from_secs(5), answer: Duration::from_secs(10) };
+    const CALL: Self = Self { connect: Duration::from_secs(5), answer: Duration::from_secs(7) };
     /// Of the election: an answer that comes later than this is no use to a lease of fifteen seconds.
     const LEASE: Self = Self { connect: Duration::from_secs(2), answer: Duration::from_secs(4) };
     /// Of a watch: it may be silent for as long as it lasts, [`WATCH_SECONDS`].
@@ -28,7 +28,7 @@ impl Patience {
 }
 
 /// A watch is asked for anew after so long, from where it was: one whose other end is gone without a word is found out so soon.
-const WATCH_SECONDS: u32 = 12;
+const WATCH_SECONDS: u32 = 8;
 
 /// The longest pause before a watch that failed is tried again.
 const WATCH_AGAIN: Duration = Duration::from_secs(4);
