@@ -52,6 +52,13 @@ pub struct Report {
     pub worker: Option<String>,
 }
 
+impl Report {
+    /// That alone, and nothing more to tell.
+    pub fn new(task: Uuid, attempt: u32, said: Said) -> Self {
+        Self { task, attempt, said, message: None, why: None, retry_ms: None, last: false, at_ms: 0, run_ms: None, worker: None }
+    }
+}
+
 /// Reduces reports, given in stream order, to at most one for each attempt, in the order of their first report.
 pub fn fold(reports: impl IntoIterator<Item = Report>) -> Vec<Report> {
     let mut outcomes: Vec<Report> = Vec::new();
@@ -74,18 +81,7 @@ mod tests {
     use super::*;
 
     fn report(task: u128, attempt: u32, said: Said) -> Report {
-        Report {
-            task: Uuid::from_u128(task),
-            attempt,
-            said,
-            message: None,
-            why: None,
-            retry_ms: None,
-            last: false,
-            at_ms: 0,
-            run_ms: None,
-            worker: None,
-        }
+        Report::new(Uuid::from_u128(task), attempt, said)
     }
 
     fn folded(reports: &[Report]) -> Vec<(u128, u32, Said)> {

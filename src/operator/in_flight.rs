@@ -191,6 +191,11 @@ impl InFlight {
         self.table().by_type.get(key).copied().unwrap_or_default()
     }
 
+    /// How many entries of a type there are.
+    pub(super) fn count_entries(&self, key: &TypeKey) -> usize {
+        self.table().entries.keys().filter(|(of, ..)| **of == *key).count()
+    }
+
     /// The entries of a type.
     pub(super) fn entries_of(&self, key: &TypeKey) -> BTreeSet<(Lane, EntryId)> {
         let table = self.table();

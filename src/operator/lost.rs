@@ -4,7 +4,7 @@
 //! and the announcement is their lease from then on. What nobody announces within half a lease is pushed again at the same attempt,
 //! whose first result counts; what was never delivered is pushed again at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -69,8 +69,8 @@ pub(super) async fn stop_waiting(dispatcher: &mut Dispatcher) -> Result<(), Erro
     tracing::info!(tasks = late.len(), "nobody announced them: they are given back");
     let ids: Vec<Uuid> = late.iter().map(|(task, _)| *task).collect();
     let known = term.context.store.outstanding_among(&ids).await?;
-    let attempts: HashMap<Uuid, u32> = known.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
-    for (task, attempt) in late.into_iter().filter(|(task, attempt)| attempts.get(task) != Some(attempt)) {
+    let alive: HashSet<(Uuid, u32)> = known.iter().map(Outstanding::pair).collect();
+    for (task, attempt) in late.into_iter().filter(|late| !alive.contains(late)) {
         term.in_flight.remove(task, attempt);
     }
     // An announcement may have come while the ledger was asked.
@@ -98,9 +98,9 @@ async fn give_back(dispatcher: &mut Dispatcher, gone: Vec<Outstanding>) -> Resul
     }
     for chunk in free.chunks(CHUNK) {
         let ids: Vec<Uuid> = chunk.iter().map(|known| known.attempt.task_id).collect();
-        let attempts: HashMap<Uuid, u32> = chunk.iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
+        let known: HashSet<(Uuid, u32)> = chunk.iter().map(Outstanding::pair).collect();
         let tasks = term.context.store.pushable(&ids).await?;
-        let same = tasks.into_iter().filter(|task| attempts.get(&task.task_id) == Some(&task.attempt)).collect();
+        let same = tasks.into_iter().filter(|task| known.contains(&(task.task_id, task.attempt))).collect();
         relay::push(dispatcher, same).await?;
     }
     Ok(())
@@ -113,18 +113,8 @@ fn recalled(attempt: &Attempt) -> Recalled {
 
 fn released(term: &Term, attempt: &Attempt) -> Option<crate::store::Outcome> {
     let key = term.key(&attempt.namespace, &attempt.queue, &attempt.kind)?;
-    let report = Report {
-        task: attempt.task_id,
-        attempt: attempt.attempt,
-        said: Said::Released,
-        message: None,
-        why: Some("Unannounced".to_owned()),
-        retry_ms: None,
-        last: false,
-        at_ms: now_ms(),
-        run_ms: None,
-        worker: None,
-    };
+    let report = Report::new(attempt.task_id, attempt.attempt, Said::Released);
+    let report = Report { why: Some("Unannounced".to_owned()), at_ms: now_ms(), ..report };
     Some(collector::outcome(term, &key, report))
 }
 

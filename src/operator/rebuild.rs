@@ -15,11 +15,9 @@ use super::dispatcher::Dispatcher;
 use super::in_flight::{Flight, Place};
 use super::lost;
 use super::relay;
-use crate::queue::{EntryId, EntryRef, Lane, TypeKey};
+use crate::queue::{EntryId, EntryRef, Lane, Stored, TypeKey};
 use crate::store::{Change, Outstanding};
 
-/// Entries read at once.
-const PAGE: usize = 1000;
 /// Outbox rows that are looked at for their types.
 const ROWS: u32 = 1000;
 
@@ -97,25 +95,9 @@ async fn outstanding(dispatcher: &Dispatcher) -> Result<Known, Error> {
 
 /// Reads what lies in the streams of a type.
 pub(super) async fn read_lanes(dispatcher: &Dispatcher, key: &TypeKey) -> Result<Vec<Lying>, Error> {
-    let mut lying = Vec::new();
-    for lane in Lane::ALL {
-        let mut after = EntryId::ZERO;
-        loop {
-            let page = dispatcher.term().context.queue.entries(key, lane, after, PAGE).await?;
-            let Some(last) = page.last() else { break };
-            after = last.id;
-            let whole = page.len() < PAGE;
-            lying.extend(page.into_iter().map(|stored| Lying {
-                lane,
-                entry: stored.id,
-                attempt: stored.header.ok().map(|header| (header.id, header.attempt)),
-            }));
-            if whole {
-                break;
-            }
-        }
-    }
-    Ok(lying)
+    let lying = dispatcher.term().context.queue.lying(key).await?;
+    let attempt = |stored: Stored| stored.header.ok().map(|header| (header.id, header.attempt));
+    Ok(lying.into_iter().map(|(lane, stored)| Lying { lane, entry: stored.id, attempt: attempt(stored) }).collect())
 }
 
 /// Judges what lies in the streams of a type that turned up after the start.

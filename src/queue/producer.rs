@@ -11,6 +11,9 @@ use super::{Entry, EntryId, EntryRef, Error, GROUP, Header, ITEMS_MAX, Lane, Own
 /// Most entries or ids in one script call: a call of this size keeps the server busy for about a millisecond.
 const SCRIPT_MAX: usize = 500;
 
+/// Entries read at once.
+const PAGE: usize = 1000;
+
 static ADMIT: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fenced(
         2,
@@ -148,6 +151,24 @@ impl Client {
             Stored { id: raw.id, header: header.and_then(|json| Header::from_json(&json)) }
         });
         Ok(stored.collect())
+    }
+
+    /// Everything that lies in the lanes of a type, page by page.
+    pub async fn lying(&self, key: &TypeKey) -> Result<Vec<(Lane, Stored)>, Error> {
+        let mut lying = Vec::new();
+        for lane in Lane::ALL {
+            let mut after = EntryId::ZERO;
+            loop {
+                let page = self.entries(key, lane, after, PAGE).await?;
+                let is_last = page.len() < PAGE;
+                after = page.last().map_or(after, |last| last.id);
+                lying.extend(page.into_iter().map(|stored| (lane, stored)));
+                if is_last {
+                    break;
+                }
+            }
+        }
+        Ok(lying)
     }
 
     fn add_removals(&self, pipeline: &mut Pipeline, key: &TypeKey, entries: &[EntryRef], owner: Owner) {

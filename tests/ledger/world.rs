@@ -158,18 +158,8 @@ pub(crate) fn array(name: &str, count: u32) -> TaskPlan {
 }
 
 pub(crate) fn outcome(task: &Dispatched, said: Said) -> Outcome {
-    let report = Report {
-        task: task.task_id,
-        attempt: task.attempt,
-        said,
-        message: Some(format!("{} said {said:?}", task.name)),
-        why: None,
-        retry_ms: None,
-        last: false,
-        at_ms: 0,
-        run_ms: None,
-        worker: Some("w-1".to_owned()),
-    };
+    let (message, worker) = (Some(format!("{} said {said:?}", task.name)), Some("w-1".to_owned()));
+    let report = Report { message, worker, ..Report::new(task.task_id, task.attempt, said) };
     Outcome { report, queue: format!("{}.{}", task.namespace, task.queue), kind: task.kind.clone(), job_id: Some(task.job_id), jitter: 0 }
 }
 

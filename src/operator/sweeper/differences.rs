@@ -11,13 +11,12 @@ use uuid::Uuid;
 use crate::operator::Error;
 use crate::operator::term::Term;
 use crate::queue::{EntryId, Lane, TypeKey};
+use crate::store::Outstanding;
 
 /// Looks in a row in which the numbers of a type differ, until its entries are read: under load they often do.
 const LOOKS: u32 = 5;
 /// How often the ledger's numbers are compared.
 const LEDGER: Duration = Duration::from_secs(60);
-/// Entries read at once.
-const PAGE: usize = 1000;
 
 /// An attempt of a task that is out by one account only.
 type Stray = (Uuid, u32);
@@ -41,7 +40,7 @@ impl Differences {
         let backlog = term.context.queue.backlog(key).await?;
         term.types.delivered(key, &backlog);
         let lie: u64 = backlog.iter().map(|lane| lane.length).sum();
-        let known = term.in_flight.entries_of(key).len();
+        let known = term.in_flight.count_entries(key);
         let looks = self.looks.entry(key.clone()).or_default();
         *looks = if lie == known as u64 { 0 } else { *looks + 1 };
         // Nothing at all where there should be something: no load explains that.
@@ -82,18 +81,8 @@ impl Differences {
 /// Entries of a type that only its streams or only the table have.
 async fn differing(term: &Term, key: &TypeKey) -> Result<BTreeSet<(Lane, EntryId)>, Error> {
     let before = term.in_flight.entries_of(key);
-    let mut lie = BTreeSet::new();
-    for lane in Lane::ALL {
-        let mut after = EntryId::ZERO;
-        loop {
-            let page = term.context.queue.entries(key, lane, after, PAGE).await?;
-            lie.extend(page.iter().map(|stored| (lane, stored.id)));
-            match page.last() {
-                Some(last) if page.len() == PAGE => after = last.id,
-                _ => break,
-            }
-        }
-    }
+    let lying = term.context.queue.lying(key).await?;
+    let lie: BTreeSet<_> = lying.into_iter().map(|(lane, stored)| (lane, stored.id)).collect();
     let after = term.in_flight.entries_of(key);
     let missing = before.intersection(&after).filter(|entry| !lie.contains(entry));
     let stale = lie.iter().filter(|entry| !before.contains(entry) && !after.contains(entry));
@@ -110,8 +99,7 @@ async fn strays(term: &Term) -> Result<BTreeSet<Stray>, Error> {
         if busy.get(&layer).copied().unwrap_or(0) as usize == term.in_flight.of_layer(layer) {
             continue;
         }
-        let known: BTreeSet<Stray> =
-            store.outstanding_of(layer).await?.into_iter().map(|known| (known.attempt.task_id, known.attempt.attempt)).collect();
+        let known: BTreeSet<Stray> = store.outstanding_of(layer).await?.iter().map(Outstanding::pair).collect();
         let table = term.in_flight.matching(|_, flight| flight.layer == layer);
         let table: BTreeSet<Stray> = table.into_iter().map(|(task, flight)| (task, flight.attempt)).collect();
         found.extend(known.symmetric_difference(&table));

@@ -148,8 +148,7 @@ async fn declare_lost(term: &Term, key: &TypeKey, lost: Vec<Abandoned>) -> Resul
 }
 
 fn said(task: Uuid, attempt: u32, said: Said, message: String) -> Report {
-    let at_ms = dispatcher::now_ms();
-    Report { task, attempt, said, message: Some(message), why: None, retry_ms: None, last: false, at_ms, run_ms: None, worker: None }
+    Report { message: Some(message), at_ms: dispatcher::now_ms(), ..Report::new(task, attempt, said) }
 }
 
 /// The backstop of timeouts: a worker that does not keep them.

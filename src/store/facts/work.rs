@@ -192,3 +192,10 @@ pub struct Outstanding {
     /// It, its layer or its job is paused: were it not queued, it would not be dispatched.
     pub paused: bool,
 }
+
+impl Outstanding {
+    /// The task and the number of its attempt.
+    pub fn pair(&self) -> (Uuid, u32) {
+        (self.attempt.task_id, self.attempt.attempt)
+    }
+}

@@ -60,16 +60,5 @@ impl Term {
 
 /// A report as the core folds it; tasks are numbers here.
 pub(super) fn report(task: usize, attempt: u32, said: Said) -> Report {
-    Report {
-        task: Uuid::from_u128(u128::try_from(task).unwrap_or(u128::MAX)),
-        attempt,
-        said,
-        message: None,
-        why: None,
-        retry_ms: None,
-        last: false,
-        at_ms: 0,
-        run_ms: None,
-        worker: None,
-    }
+    Report::new(Uuid::from_u128(u128::try_from(task).unwrap_or(u128::MAX)), attempt, said)
 }
