@@ -143,12 +143,7 @@ fn only_counts(previous: &IgorJobStatus, status: &IgorJobStatus) -> bool {
 
 async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Result<(), Error> {
     term.context.writes.turn().await;
-    let patch = json!({
-        "apiVersion": api_version(),
-        "kind": "IgorJob",
-        "metadata": {"name": observed.name, "uid": observed.uid, "resourceVersion": observed.object.resource_version()},
-        "status": status,
-    });
+    let patch = status_patch(&observed.object, status);
     let params =
         PatchParams { field_validation: Some(kube::api::ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
@@ -260,12 +255,7 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     if before == status {
         return;
     }
-    let patch = json!({
-        "apiVersion": api_version(),
-        "kind": "IgorJob",
-        "metadata": {"name": object.name_any(), "uid": uid, "resourceVersion": object.resource_version()},
-        "status": status,
-    });
+    let patch = status_patch(object, &status);
     term.context.writes.turn().await;
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &namespace);
     let params = PatchParams::apply(crd::FIELD_MANAGER).force();
@@ -275,6 +265,16 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
             memory.version = Some((version(&written), Instant::now()));
         });
     }
+}
+
+/// The status of a job as it is applied: complete, and of this very object in this very version.
+pub(super) fn status_patch(object: &impl ResourceExt, status: &IgorJobStatus) -> serde_json::Value {
+    json!({
+        "apiVersion": api_version(),
+        "kind": "IgorJob",
+        "metadata": {"name": object.name_any(), "uid": object.uid(), "resourceVersion": object.resource_version()},
+        "status": status,
+    })
 }
 
 pub(super) fn api_version() -> String {

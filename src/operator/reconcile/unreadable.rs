@@ -4,9 +4,8 @@ use kube::api::{Api, Patch, PatchParams};
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::events::EventType;
 use kube::{Resource, ResourceExt};
-use serde_json::json;
 
-use super::publish::{api_version, facts};
+use super::publish::{facts, status_patch};
 use super::tell;
 use crate::core::plan::Reason;
 use crate::crd;
@@ -27,12 +26,7 @@ pub(super) async fn refuse(term: &Term, job: &Job, invalid: &InvalidObject) -> R
         None => None,
     };
     let status = crd::status::job_status(known.as_ref(), Some((Reason::InvalidSpec, &note)), None, generation, now_ms());
-    let patch = json!({
-        "apiVersion": api_version(),
-        "kind": "IgorJob",
-        "metadata": {"name": job.name_any(), "uid": uid, "resourceVersion": job.resource_version()},
-        "status": status,
-    });
+    let patch = status_patch(job, &status);
     term.context.writes.turn().await;
     // The answer is as unreadable as the object.
     let api: Api<Job> = Api::namespaced(term.context.client.clone(), &job.namespace().unwrap_or_default());
