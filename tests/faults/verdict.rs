@@ -1,10 +1,10 @@
 //! The end of a world: it comes to rest, the checker judges it in a process of its own, and its numbers are added to the others'.
 
 use std::path::Path;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use tokio::process::Command;
 
 use crate::check::Report;
 use crate::suite::tally;
@@ -17,22 +17,22 @@ impl World {
     /// Everything must hold.
     pub(crate) async fn finish(&self) {
         let rested = self.come_to_rest(REST).await;
-        self.conclude(rested);
+        self.conclude(rested).await;
     }
 
     /// Everything must hold, as far as the dumps show that were taken.
-    pub(crate) fn conclude(&self, rested: bool) {
-        let report = self.judge();
+    pub(crate) async fn conclude(&self, rested: bool) {
+        let report = self.judge().await;
         assert!(report.violations.is_empty(), "{}: {:#?}", self.name, &report.violations[..report.violations.len().min(10)]);
         assert!(rested, "{}: not at rest after {REST:?}", self.name);
         self.add(&report);
         std::fs::remove_dir_all(&self.folder).ok();
     }
 
-    /// Runs the checker.
-    pub(crate) fn judge(&self) -> Report {
+    /// Runs the checker, beside the other worlds: what they measure must not wait for it.
+    pub(crate) async fn judge(&self) -> Report {
         let program = std::env::current_exe().expect("this program");
-        let output = Command::new(program).arg("check").arg(&self.folder).output().expect("the checker runs");
+        let output = Command::new(program).arg("check").arg(&self.folder).output().await.expect("the checker runs");
         std::fs::write(self.folder.join("report.json"), &output.stdout).ok();
         serde_json::from_slice(&output.stdout)
             .unwrap_or_else(|error| panic!("the checker failed: {error}: {}", String::from_utf8_lossy(&output.stderr)))

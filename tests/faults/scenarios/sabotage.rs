@@ -75,8 +75,8 @@ async fn prove(name: &'static str, scenario: impl AsyncFn(Trial)) {
     let (with, without) = tokio::join!(Trial::new(name, None), Trial::new(name, Some(name)));
     let (kept, broken) = (with.world.clone(), without.world.clone());
     tokio::join!(scenario(with), scenario(without));
-    kept.conclude(true);
-    let caught = broken.judge().broken();
+    kept.conclude(true).await;
+    let caught = broken.judge().await.broken();
     tally(|tally| tally.sabotage.insert(name.to_owned(), caught.first().cloned()));
     assert!(!caught.is_empty(), "without {name} nothing was found: the checker is blind for it");
     std::fs::remove_dir_all(&broken.folder).ok();
