@@ -5,11 +5,13 @@
 
 mod digest;
 mod fault;
+mod growth;
 mod names;
 mod resolve;
 mod spec;
 
 pub use fault::{Fault, MAX_FAULTS, Reason, describe};
+pub use growth::{Closed, closed};
 pub use spec::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
 
 pub use super::job::OnFailure;

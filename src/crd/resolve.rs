@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::LABEL_TASKS;
 use super::job::{ConfigMapKey, IgorJobSpec, JobLayer, LayerTask, OnFailure, TaskDefaults, TasksFrom};
-use crate::core::plan::{self, BackoffSpec, Defaults, Fault, JobSpec, LayerSpec, Place, Plan, Reason, TaskSpec};
+use super::task::IgorTaskSpec;
+use crate::core::plan::{self, BackoffSpec, Defaults, Fault, JobSpec, LayerSpec, Place, Plan, Reason, TaskPlan, TaskSpec};
 
 use lines::{Budget, Lines};
 
@@ -128,6 +129,24 @@ impl Reader<'_> {
             }
         }
     }
+}
+
+/// The task that an `IgorTask` of this name adds to its job, with the job's defaults; or all that is wrong with it.
+pub fn task(spec: &IgorTaskSpec, object: &str, job: &IgorJobSpec) -> Result<TaskPlan, Vec<Fault>> {
+    let written = TaskSpec {
+        place: Place::default(),
+        name: Some(spec.name.clone().unwrap_or_else(|| object.to_owned())),
+        title: spec.title.clone(),
+        kind: Some(spec.kind.clone()),
+        args: spec.args.clone(),
+        args_base64: spec.args_base64.clone(),
+        payload: spec.payload.clone().map(|payload| Value::Object(payload).to_string()),
+        count: None,
+        retries: spec.retries.map(i64::from),
+        timeout_seconds: spec.timeout_seconds.map(i64::from),
+        paused: spec.paused,
+    };
+    TaskPlan::resolve(written, &job.defaults.as_ref().map(defaults).unwrap_or_default())
 }
 
 fn defaults(defaults: &TaskDefaults) -> Defaults {

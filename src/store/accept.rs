@@ -4,7 +4,7 @@
 //! the cursor. A job is accepted when `loaded_at` is set, in the transaction of its last rows, which also opens its first layers.
 
 mod layers;
-mod rows;
+pub(super) mod rows;
 
 use std::time::Duration;
 
@@ -109,7 +109,7 @@ impl Store {
             layers::replace(&mut transaction, job_id, identity, plan, contents).await?;
             known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
         }
-        if !rows::load(&mut transaction, &job, identity, plan, &known_layers, rows).await? {
+        if !rows::load(&mut transaction, &job, plan, &known_layers, rows).await? {
             transaction.commit().await.act(ACT)?;
             return Ok(None);
         }

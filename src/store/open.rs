@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::OpenType;
-use super::rows::{count, lane};
+use super::rows::{LockedJob, count, lane};
 use super::time::{Days, Time};
 
 impl Store {
@@ -100,6 +100,19 @@ async fn all_days(connection: &mut PgConnection, act: &'static str) -> Result<(T
         .await
         .act(act)?;
     Ok((row.lo.unwrap_or(Time(0)), row.hi.unwrap_or(Time(0))))
+}
+
+/// Lets the cursors of open layers of a job know of tasks that were added behind their ends.
+pub(super) async fn extend(connection: &mut PgConnection, job: &LockedJob, layers: &[Uuid], act: &'static str) -> Result<(), Error> {
+    let days = Days::of(layers);
+    let jobs = vec![job.id; layers.len()];
+    let queues = vec![job.queue.as_str(); layers.len()];
+    let again = vec![false; layers.len()];
+    sqlx::query_file!("src/store/sql/open.sql", layers, days.each as _, &jobs, &queues as _, &again, days.lo as _, days.hi as _)
+        .execute(connection)
+        .await
+        .act(act)?;
+    Ok(())
 }
 
 /// Drops the cursors of layers that ended, and what was left to dispatch out of order.

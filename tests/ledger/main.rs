@@ -11,6 +11,7 @@ mod command;
 mod days;
 mod dispatch;
 mod fence;
+mod growth;
 mod outbox;
 mod partitions;
 mod pause;

@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::plan::TaskPlan;
 
 fn spec(yaml: &str) -> IgorJobSpec {
     serde_yaml::from_str(yaml).expect("a spec")
@@ -220,4 +219,32 @@ proptest! {
             prop_assert!(!faults.is_empty());
         }
     }
+}
+
+#[test]
+fn a_task_by_itself_is_called_like_its_object_and_takes_the_jobs_defaults() {
+    let job = spec("{defaults: {type: render, retries: 3, timeoutSeconds: 60}, layers: [{name: a}]}");
+    let written = "{jobName: j, layerName: a, type: comp, payload: {shot: 7}, timeoutSeconds: 5}";
+    let spec: IgorTaskSpec = serde_yaml::from_str(written).expect("a spec");
+    let resolved = task(&spec, "extra.1", &job).expect("a task");
+    let expected = TaskPlan {
+        name: "extra.1".to_owned(),
+        title: None,
+        kind: "comp".to_owned(),
+        args: Some(br#"{"shot":7}"#.to_vec()),
+        count: None,
+        max_failures: 4,
+        timeout_ms: Some(5_000),
+        paused: false,
+    };
+    assert_eq!(resolved, expected);
+    let spec = IgorTaskSpec { args: Some("x".to_owned()), ..spec };
+    let faults = said(task(&spec, "a name", &job).expect_err("faults"));
+    assert_eq!(
+        faults,
+        [
+            r#"InvalidSpec name: "a name" may hold letters, digits, . _ - and has 1 to 63 characters"#,
+            "InvalidSpec args: comes with payload: one of args, argsBase64 and payload"
+        ]
+    );
 }

@@ -69,22 +69,10 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
     };
     let accepted = observed.known.as_ref().is_some_and(|known| known.job.accepted);
     let plan = if accepted { plan_of_spec(&object.spec) } else { whole_plan(term, observed, &object.spec).await? };
-    Ok(match plan.and_then(refuse_paused_tasks) {
+    Ok(match plan {
         Ok(plan) => Resolution::Plan(Box::new(plan), Box::new(object)),
         Err(refusal) => Resolution::Refused(refusal),
     })
-}
-
-/// A task that begins paused could not be let go by any command of this version.
-fn refuse_paused_tasks(plan: Plan) -> Result<Plan, Refusal> {
-    let paused = plan.layers.iter().find_map(|layer| layer.tasks.iter().find(|task| task.paused).map(|task| (&layer.name, &task.name)));
-    match paused {
-        None => Ok(plan),
-        Some((layer, task)) => {
-            let message = format!("task {task} of layer {layer}: paused is not possible for single tasks yet; pause the layer instead");
-            Err(Refusal::new(Reason::InvalidSpec, message))
-        }
-    }
 }
 
 /// The plan with every task list. Lists in ConfigMaps are read once, at acceptance: what identifies the plan later is what the

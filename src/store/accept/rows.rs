@@ -5,12 +5,11 @@ use uuid::Uuid;
 
 use super::super::connect::Act;
 use super::super::error::Error;
-use super::super::facts::Identity;
 use super::super::rows::{LayerRow, LockedJob, int};
 use super::super::time::Time;
 use super::ACT;
 use crate::core::id;
-use crate::core::plan::{LayerPlan, Plan, TaskPlan};
+use crate::core::plan::{Plan, TaskPlan};
 
 /// Arguments up to this length stand in the task's row, longer ones apart from it.
 const INLINE_ARGS: usize = 200;
@@ -19,7 +18,6 @@ const INLINE_ARGS: usize = 200;
 pub(super) async fn load(
     connection: &mut PgConnection,
     job: &LockedJob,
-    identity: &Identity,
     plan: &Plan,
     layers: &[LayerRow],
     budget: u32,
@@ -29,8 +27,8 @@ pub(super) async fn load(
         let missing = row.layer.expected - row.layer.loaded.min(row.layer.expected);
         let now = missing.min(left);
         if now > 0 {
-            let target = Target { job, identity, layer_id: row.id, layer: planned };
-            target.load(connection, row.layer.loaded, now).await?;
+            let target = Target { job, layer_id: row.id, layer: &planned.name };
+            target.load(connection, &planned.tasks, row.layer.loaded, now).await?;
         }
         left -= now;
         if now < missing {
@@ -41,11 +39,11 @@ pub(super) async fn load(
 }
 
 /// Where rows go.
-struct Target<'a> {
-    job: &'a LockedJob,
-    identity: &'a Identity,
-    layer_id: Uuid,
-    layer: &'a LayerPlan,
+pub(in crate::store) struct Target<'a> {
+    pub(in crate::store) job: &'a LockedJob,
+    pub(in crate::store) layer_id: Uuid,
+    /// Its name.
+    pub(in crate::store) layer: &'a str,
 }
 
 /// A part of a layer's rows: single tasks, or a stretch of an array.
@@ -54,21 +52,40 @@ enum Piece<'a> {
     Stretch { from: u32, task: &'a TaskPlan, first: u32, count: u32 },
 }
 
+impl Piece<'_> {
+    /// How many of them begin paused.
+    fn paused(&self) -> u32 {
+        match self {
+            Self::Singles { tasks, .. } => u32::try_from(tasks.iter().filter(|task| task.paused).count()).unwrap_or(u32::MAX),
+            Self::Stretch { task, count, .. } => {
+                if task.paused {
+                    *count
+                } else {
+                    0
+                }
+            }
+        }
+    }
+}
+
 impl Target<'_> {
     /// Writes the rows with the ordinals `from .. from + count`, and moves the cursor.
-    async fn load(&self, connection: &mut PgConnection, from: u32, count: u32) -> Result<(), Error> {
-        for piece in pieces(self.layer, from, count) {
+    async fn load(&self, connection: &mut PgConnection, tasks: &[TaskPlan], from: u32, count: u32) -> Result<(), Error> {
+        let mut paused = 0;
+        for piece in pieces(tasks, from, count) {
+            paused += piece.paused();
             match piece {
                 Piece::Singles { from, tasks } => self.singles(connection, from, &tasks).await?,
                 Piece::Stretch { from, task, first, count } => self.stretch(connection, from, task, first, count).await?,
             }
         }
         sqlx::query!(
-            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, updated_at = statement_timestamp()
+            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4, updated_at = statement_timestamp()
              WHERE id = $1 AND created_at = $2",
             self.layer_id,
             self.job.created() as _,
-            int(count)
+            int(count),
+            int(paused)
         )
         .execute(connection)
         .await
@@ -77,10 +94,11 @@ impl Target<'_> {
     }
 
     fn task_id(&self, name: &str) -> Uuid {
-        id::task(self.identity.created_ms, &self.identity.uid, &self.layer.name, name)
+        id::task(self.job.created().0, &self.job.uid, self.layer, name)
     }
 
-    async fn singles(&self, connection: &mut PgConnection, from: u32, tasks: &[&TaskPlan]) -> Result<(), Error> {
+    /// Writes single tasks, with the ordinals from `from` on.
+    pub(in crate::store) async fn singles(&self, connection: &mut PgConnection, from: u32, tasks: &[&TaskPlan]) -> Result<(), Error> {
         let ids: Vec<Uuid> = tasks.iter().map(|task| self.task_id(&task.name)).collect();
         let apart = |task: &TaskPlan| task.args.as_ref().is_some_and(|args| args.len() > INLINE_ARGS);
         let long: Vec<(Uuid, &[u8])> = ids
@@ -130,7 +148,7 @@ impl Target<'_> {
         if let (Some(args_id), Some(args)) = (args_id, &task.args) {
             self.write_args(connection, &[(args_id, args)]).await?;
         }
-        let hashed = format!("{}/{}/", self.identity.uid, self.layer.name);
+        let hashed = format!("{}/{}/", self.job.uid, self.layer);
         sqlx::query!(
             r#"INSERT INTO igor.tasks (created_at, id, job_id, layer_id, ordinal, ix, type, name, title, max_failures, timeout_ms, paused_at, args_id)
                SELECT $1, ($2 || '7' || substr(h.hex, 2, 3) || translate(substr(h.hex, 5, 1), '0123456789abcdef', '89ab89ab89ab89ab')
@@ -181,12 +199,12 @@ impl Target<'_> {
     }
 }
 
-/// The pieces that hold the ordinals `from .. from + count` of a layer.
-fn pieces(layer: &LayerPlan, from: u32, count: u32) -> Vec<Piece<'_>> {
+/// The pieces that hold the rows `from .. from + count` of these tasks.
+fn pieces(tasks: &[TaskPlan], from: u32, count: u32) -> Vec<Piece<'_>> {
     let end = from + count;
     let mut pieces: Vec<Piece<'_>> = Vec::new();
     let mut start = 0;
-    for task in &layer.tasks {
+    for task in tasks {
         let (first, last) = (from.max(start), end.min(start + task.rows()));
         if first < last {
             match (task.count, pieces.last_mut()) {
