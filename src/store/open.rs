@@ -64,7 +64,7 @@ async fn read(
                  AND s.created_at BETWEEN $3 AND $4
            ) f
            CROSS JOIN LATERAL (SELECT min(r.not_before) AS due FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) q
-           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND j.paused_at IS NULL AND j.gate IS NULL
+           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected AND j.paused_at IS NULL AND j.gate IS NULL
              AND ($1::uuid IS NULL OR o.job_id = $1) AND ($2::uuid[] IS NULL OR o.layer_id = ANY($2))
            ORDER BY o.job_id, l.ordinal, o.type"#,
         job,

@@ -131,7 +131,7 @@ async fn read_layers(connection: &mut PgConnection, snapshot: &mut Snapshot) -> 
 /// What the core does not need, by layer; with it the tasks that wait for their next attempt, and when the first is due.
 async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTreeMap<Uuid, (LayerFacts, Option<(u32, i64)>)>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT l.id, l.title, l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
+        r#"SELECT l.id, l.title, l.grow_ordinal IS NOT NULL AS "growing!", l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
                   ARRAY(SELECT o.type FROM igor.layer_types o WHERE o.layer_id = l.id ORDER BY o.type) AS "kinds!",
                   q.waiting AS "waiting!", q.due AS "due: Time"
            FROM igor.layers l
@@ -150,6 +150,7 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
         let facts = LayerFacts {
             layer_id: row.id,
             title: row.title,
+            growing: row.growing,
             reason: row.reason,
             started_ms: row.started.map(|at| at.0),
             finished_ms: row.finished.map(|at| at.0),
@@ -163,6 +164,6 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
 impl LayerFacts {
     /// A layer of which nothing but its id is known.
     fn of(layer_id: Uuid) -> Self {
-        Self { layer_id, title: String::new(), reason: None, started_ms: None, finished_ms: None, kinds: Vec::new() }
+        Self { layer_id, title: String::new(), growing: false, reason: None, started_ms: None, finished_ms: None, kinds: Vec::new() }
     }
 }

@@ -73,10 +73,10 @@ fn accepted(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> Said {
     let Some(facts) = facts else { return Said::no("Accepted", "Loading", "the spec is not in the ledger yet") };
     let layers = &facts.job.layers;
     let expected: u32 = layers.iter().map(|layer| layer.expected).sum();
-    if facts.job.accepted {
+    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
+    if facts.job.accepted && loaded >= expected {
         return Said::yes("Accepted", "Accepted", format!("{expected} tasks in {} layers", layers.len()));
     }
-    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
     Said::no("Accepted", "Loading", format!("{loaded} of {expected} tasks are in the ledger"))
 }
 

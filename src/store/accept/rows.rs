@@ -9,13 +9,13 @@ use super::super::rows::{LayerRow, LockedJob, int};
 use super::super::time::Time;
 use super::ACT;
 use crate::core::id;
-use crate::core::plan::{Plan, TaskPlan};
+use crate::core::plan::{LayerPlan, Plan, TaskPlan};
 
 /// Arguments up to this length stand in the task's row, longer ones apart from it.
 const INLINE_ARGS: usize = 200;
 
-/// Loads at most `budget` rows; says whether the whole plan is in.
-pub(super) async fn load(
+/// Loads at most `budget` rows of the layers that are loading; says whether all is in.
+pub(in crate::store) async fn load(
     connection: &mut PgConnection,
     job: &LockedJob,
     plan: &Plan,
@@ -23,12 +23,13 @@ pub(super) async fn load(
     budget: u32,
 ) -> Result<bool, Error> {
     let mut left = budget;
-    for (row, planned) in layers.iter().zip(&plan.layers) {
-        let missing = row.layer.expected - row.layer.loaded.min(row.layer.expected);
+    for row in layers.iter().filter(|row| row.layer.is_loading()) {
+        let Some(planned) = plan.layers.iter().find(|planned| planned.name == row.layer.name) else { return Ok(false) };
+        let missing = row.layer.expected - row.layer.loaded;
         let now = missing.min(left);
         if now > 0 {
             let target = Target { job, layer_id: row.id, layer: &planned.name };
-            target.load(connection, &planned.tasks, row.layer.loaded, now).await?;
+            target.load(connection, &Part::of(row, planned), missing, now).await?;
         }
         left -= now;
         if now < missing {
@@ -36,6 +37,29 @@ pub(super) async fn load(
         }
     }
     Ok(true)
+}
+
+/// What is being loaded into a layer: all of its tasks, or those that an edit appends.
+struct Part<'a> {
+    tasks: &'a [TaskPlan],
+    /// The ordinal of the first.
+    ordinal: u32,
+}
+
+impl<'a> Part<'a> {
+    fn of(row: &LayerRow, planned: &'a LayerPlan) -> Self {
+        match row.growing {
+            None => Self { tasks: &planned.tasks, ordinal: 0 },
+            Some(growing) => {
+                let appended = growing.spec_len as usize..row.spec_len as usize;
+                Self { tasks: planned.tasks.get(appended).unwrap_or_default(), ordinal: growing.ordinal }
+            }
+        }
+    }
+
+    fn rows(&self) -> u32 {
+        self.tasks.iter().map(TaskPlan::rows).sum()
+    }
 }
 
 /// Where rows go.
@@ -69,10 +93,10 @@ impl Piece<'_> {
 }
 
 impl Target<'_> {
-    /// Writes the rows with the ordinals `from .. from + count`, and moves the cursor.
-    async fn load(&self, connection: &mut PgConnection, tasks: &[TaskPlan], from: u32, count: u32) -> Result<(), Error> {
+    /// Writes the first `count` of the `missing` rows of a part, which are its last ones, and moves the cursor.
+    async fn load(&self, connection: &mut PgConnection, part: &Part<'_>, missing: u32, count: u32) -> Result<(), Error> {
         let mut paused = 0;
-        for piece in pieces(tasks, from, count) {
+        for piece in pieces(part, part.rows().saturating_sub(missing), count) {
             paused += piece.paused();
             match piece {
                 Piece::Singles { from, tasks } => self.singles(connection, from, &tasks).await?,
@@ -199,18 +223,19 @@ impl Target<'_> {
     }
 }
 
-/// The pieces that hold the rows `from .. from + count` of these tasks.
-fn pieces(tasks: &[TaskPlan], from: u32, count: u32) -> Vec<Piece<'_>> {
+/// The pieces that hold the rows `from .. from + count` of a part.
+fn pieces<'a>(part: &Part<'a>, from: u32, count: u32) -> Vec<Piece<'a>> {
     let end = from + count;
-    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut pieces: Vec<Piece<'a>> = Vec::new();
     let mut start = 0;
-    for task in tasks {
+    for task in part.tasks {
         let (first, last) = (from.max(start), end.min(start + task.rows()));
         if first < last {
+            let ordinal = part.ordinal + first;
             match (task.count, pieces.last_mut()) {
-                (Some(_), _) => pieces.push(Piece::Stretch { from: first, task, first: first - start, count: last - first }),
+                (Some(_), _) => pieces.push(Piece::Stretch { from: ordinal, task, first: first - start, count: last - first }),
                 (None, Some(Piece::Singles { tasks, .. })) => tasks.push(task),
-                (None, _) => pieces.push(Piece::Singles { from: first, tasks: vec![task] }),
+                (None, _) => pieces.push(Piece::Singles { from: ordinal, tasks: vec![task] }),
             }
         }
         start += task.rows();

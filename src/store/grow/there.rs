@@ -14,6 +14,8 @@ use crate::core::plan::TaskPlan;
 /// A task that is there.
 #[derive(Clone, Debug)]
 pub(super) struct There {
+    /// Its place in the layer.
+    pub(super) ordinal: u32,
     /// Its index, when it is an array's.
     pub(super) ix: Option<u32>,
     /// What it is.
@@ -31,7 +33,7 @@ pub(super) async fn find(
         return Ok(BTreeMap::new());
     }
     let rows = sqlx::query!(
-        r#"SELECT id, ix, type AS kind, name, title, args, args_id, max_failures, timeout_ms FROM igor.tasks
+        r#"SELECT id, ordinal, ix, type AS kind, name, title, args, args_id, max_failures, timeout_ms FROM igor.tasks
            WHERE id = ANY($1) AND created_at = $2"#,
         ids,
         job.created() as _
@@ -52,7 +54,7 @@ pub(super) async fn find(
             timeout_ms: row.timeout_ms.map(|ms| u32::try_from(ms).unwrap_or(u32::MAX)),
             paused: false,
         };
-        (row.id, There { ix: row.ix.map(count), task })
+        (row.id, There { ordinal: count(row.ordinal), ix: row.ix.map(count), task })
     });
     Ok(there.collect())
 }
