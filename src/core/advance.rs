@@ -33,8 +33,32 @@ pub enum Step {
 ///
 /// Asking again after the steps were written gives none, unless tasks have moved meanwhile.
 pub fn advance(job: &Job) -> Vec<Step> {
+    advance_after(job, &Cause::Nothing)
+}
+
+/// What a command decided about layers, beyond what their tasks now say. Layers are named by their place in the plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// Only tasks have moved.
+    Nothing,
+    /// Tasks were skipped: of whole layers, and of others.
+    Skipped {
+        /// Layers that are done with, also if they have not begun or are paused.
+        whole: Vec<usize>,
+        /// Layers of which tasks were skipped.
+        part: Vec<usize>,
+    },
+    /// What ended in these layers is to go on.
+    Retried(Vec<usize>),
+}
+
+/// The steps that are due for `job` after a command.
+pub fn advance_after(job: &Job, cause: &Cause) -> Vec<Step> {
     let mut planner = Planner { job: job.clone(), steps: Vec::new() };
-    planner.run();
+    if job.accepted && !job.gated {
+        planner.follow(cause);
+        planner.run();
+    }
     planner.steps
 }
 
@@ -45,10 +69,39 @@ struct Planner {
 }
 
 impl Planner {
-    fn run(&mut self) {
-        if !self.job.accepted || self.job.gated {
-            return;
+    /// Takes the steps that a command asks for, whatever is paused: a person has decided.
+    fn follow(&mut self, cause: &Cause) {
+        match cause {
+            Cause::Nothing => {}
+            Cause::Skipped { whole, part } => {
+                whole.iter().for_each(|index| self.end(*index));
+                if self.job.finished {
+                    part.iter().for_each(|index| self.end(*index));
+                }
+                if self.job.finished && self.job.status != Status::Completed && self.job.layers.iter().all(|layer| layer.status.is_done()) {
+                    self.take(Step::FinishJob(Status::Completed));
+                }
+            }
+            Cause::Retried(layers) => {
+                let emptied =
+                    |index: &usize| self.job.layers[*index].status == Status::Errored && self.job.layers[*index].tasks.errored == 0;
+                if self.job.finished && layers.iter().any(emptied) {
+                    self.take(Step::ReopenJob);
+                }
+            }
         }
+    }
+
+    /// Ends a layer that was skipped, if nothing of it is left to do and it is not done already.
+    fn end(&mut self, index: usize) {
+        let layer = &self.job.layers[index];
+        let to = if layer.tasks.completed == 0 && layer.tasks.errored == 0 { Status::Skipped } else { ended_as(layer) };
+        if layer.tasks.unfinished() == 0 && !layer.is_loading() && !layer.status.is_done() && layer.status != to {
+            self.take(Step::FinishLayer(index, to));
+        }
+    }
+
+    fn run(&mut self) {
         if self.job.finished {
             if self.job.tasks().unfinished() == 0 {
                 return;
@@ -64,9 +117,10 @@ impl Planner {
         self.settle();
     }
 
-    /// A layer that ended without having begun (its job was killed) and whose job goes on.
+    /// A layer that ended without having begun (its job was killed, or it was skipped) and is to go on.
     fn reset(&self) -> Option<Step> {
-        let index = self.job.layers.iter().position(|layer| layer.run == 0 && layer.status == Status::Errored)?;
+        let is_wanted = |layer: &Layer| layer.status == Status::Errored || layer.status == Status::Skipped && layer.tasks.unfinished() > 0;
+        let index = self.job.layers.iter().position(|layer| layer.run == 0 && is_wanted(layer))?;
         Some(Step::ResetLayer(index))
     }
 

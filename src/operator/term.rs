@@ -16,7 +16,7 @@ use super::types::Types;
 use super::wakes::Wakes;
 use super::{Error, Handle, Job};
 use crate::queue::{Meta, Owner, TypeKey};
-use crate::store::{Epoch, JobChange};
+use crate::store::{Command, Done, Epoch, JobChange, Progress};
 
 /// What the loops of a term share.
 pub(super) struct Term {
@@ -125,6 +125,19 @@ impl Term {
         self.announce(change);
         self.wakes.outbox();
         self.wakes.jobs([job_id]);
+    }
+
+    /// Carries a command out to its end; what a large one stops with its first step is stopped for real meanwhile.
+    pub(super) async fn carry_out(&self, command: &Command) -> Result<Done, Error> {
+        loop {
+            match self.context.store.command_step(Some(self.epoch), command).await? {
+                Progress::More(change) => self.carried_out(command.job_id, &change),
+                Progress::Done(done) => {
+                    self.carried_out(command.job_id, &done.change);
+                    return Ok(done);
+                }
+            }
+        }
     }
 
     /// Tells the dispatcher and the publisher what a transaction changed in a job.

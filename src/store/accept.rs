@@ -20,6 +20,7 @@ use super::levels::Levels;
 use super::open;
 use super::rows::{LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
 use super::time::Time;
+use crate::core::command::Object;
 use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
 use crate::proof::linger;
@@ -136,7 +137,7 @@ async fn finish(transaction: &mut Transaction, job: &mut LockedJob) -> Result<Jo
 /// Writes the job's row; says whether it was this call that did.
 async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<bool, Error> {
     let mut levels = Levels::default();
-    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.layer.is_none()));
+    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.object == Object::Job));
     let by_level = edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str());
     let paused_by = if identity.restored { Some("restore") } else { by_level };
     let written = sqlx::query!(

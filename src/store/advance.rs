@@ -13,11 +13,11 @@ use super::error::Error;
 use super::facts::JobChange;
 use super::open;
 use super::rows::{LayerRow, LockedJob, int, layers_of};
-use crate::core::advance::{Step, advance, apply};
+use crate::core::advance::{Cause, Step, advance_after, apply};
 use crate::core::job::Job;
 use crate::core::status::Status;
 
-pub(super) use write::{Audit, list_live, write_audit};
+pub(super) use write::{Audit, By, list_live, write_audit};
 
 /// Why a layer or a job is errored by its tasks.
 const TASK_FAILURES: &str = "TaskFailures";
@@ -28,15 +28,37 @@ pub(super) async fn advance_jobs(
     jobs: &mut [LockedJob],
     act: &'static str,
 ) -> Result<Vec<JobChange>, Error> {
+    advance_all(connection, jobs, &Cause::Nothing, By::OPERATOR, act).await
+}
+
+/// Takes every step that is due in a job after a command, or another act by somebody.
+pub(super) async fn advance_by(
+    connection: &mut PgConnection,
+    job: &mut LockedJob,
+    cause: &Cause,
+    by: By<'_>,
+    act: &'static str,
+) -> Result<JobChange, Error> {
+    let changes = advance_all(connection, std::slice::from_mut(job), cause, by, act).await?;
+    Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
+}
+
+async fn advance_all(
+    connection: &mut PgConnection,
+    jobs: &mut [LockedJob],
+    cause: &Cause,
+    by: By<'_>,
+    act: &'static str,
+) -> Result<Vec<JobChange>, Error> {
     let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
     let layers = layers_of(connection, &ids, act).await?;
     let mut moves = Moves::default();
     let mut changes: Vec<JobChange> = Vec::new();
     for job in jobs.iter_mut() {
         let own: Vec<&LayerRow> = layers.iter().filter(|layer| layer.job_id == job.id).collect();
-        changes.extend(moves.plan(job, &own));
+        changes.extend(moves.plan(job, &own, cause));
     }
-    moves.write(connection, act).await?;
+    moves.write(connection, by, act).await?;
     let opened = moves.opened_layers();
     if !opened.is_empty() {
         for open in open::types_of_layers(connection, &opened, act).await? {
@@ -90,9 +112,9 @@ struct Moves {
 
 impl Moves {
     /// Gathers the steps that are due in one job, and takes them on the values at hand.
-    fn plan(&mut self, locked: &mut LockedJob, rows: &[&LayerRow]) -> Option<JobChange> {
+    fn plan(&mut self, locked: &mut LockedJob, rows: &[&LayerRow], cause: &Cause) -> Option<JobChange> {
         let mut job: Job = locked.as_core(rows.iter().copied());
-        let steps = advance(&job);
+        let steps = advance_after(&job, cause);
         if steps.is_empty() {
             return None;
         }

@@ -8,7 +8,7 @@ mod results;
 mod view;
 mod work;
 
-pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Sighting, Source, Standing};
+pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
 pub use view::{Failure, LayerFacts, Snapshot};
 pub use work::{Attempt, Change, Dispatch, Dispatched, Filled, OpenType, OutboxRow, Outstanding, Recalled, Scope, Want};

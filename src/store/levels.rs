@@ -31,6 +31,8 @@ struct Seen {
 pub(super) struct Edge {
     pub(super) paused: bool,
     pub(super) source: Source,
+    /// The version of the object that showed it.
+    pub(super) version: u64,
 }
 
 impl Levels {
@@ -50,9 +52,10 @@ impl Levels {
         let of = |source: Source| sightings.clone().filter(move |sighting| sighting.source == source);
         let spec = of(Source::Spec).filter(|seen| self.spec.take(Some(seen.paused.unwrap_or(false)), seen.version)).count() > 0;
         let annotation = of(Source::Annotation).filter(|seen| self.annotation.take(seen.paused, seen.version)).count() > 0;
-        let by_spec = Edge { paused: self.spec.paused.unwrap_or(false), source: Source::Spec };
+        let version = sightings.clone().map(|seen| seen.version).max().unwrap_or(0);
+        let by_spec = Edge { paused: self.spec.paused.unwrap_or(false), source: Source::Spec, version };
         match (annotation, self.annotation.paused) {
-            (true, Some(paused)) => Some(Edge { paused, source: Source::Annotation }),
+            (true, Some(paused)) => Some(Edge { paused, source: Source::Annotation, version }),
             (true, None) => Some(by_spec),
             (false, _) => spec.then_some(by_spec),
         }
@@ -87,9 +90,10 @@ impl Source {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::command::Object;
 
     fn seen(source: Source, paused: Option<bool>, version: u64) -> Sighting {
-        Sighting { layer: None, source, paused, version }
+        Sighting { object: Object::Job, source, paused, version }
     }
 
     fn see(levels: &mut Levels, sightings: &[Sighting]) -> Option<(bool, Source)> {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use igor::core::command::{Object, Selector, Verb};
 use igor::core::id;
 use igor::store::{Command, Settings, Store, Want};
 use uuid::Uuid;
@@ -22,9 +23,17 @@ async fn a_job_that_another_process_changed_is_looked_at_within_two_seconds() {
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 4).await;
         let (store, job_id) = (Store::connect(&Settings::new(&world.database.url)).await.expect("the ledger"), only_job(&world).await);
         let id = id::command(id::created_ms(job_id), "uid", "job", "kill", "1");
-        let command = Command { id, job_id, actor: "ann".to_owned(), reason: None };
+        let command = Command {
+            id,
+            job_id,
+            object: Object::Job,
+            verb: Verb::Kill,
+            selector: Selector::All,
+            actor: "ann".to_owned(),
+            reason: None,
+        };
         let began = Instant::now();
-        assert_eq!(store.kill_job(None, &command).await.expect("killed").changed, 4);
+        assert_eq!(store.command(None, &command).await.expect("killed").changed, 4);
         let job = world.until_phase("nap", &["Errored"]).await;
         assert_eq!(condition(&job, "Failed"), ("True".to_owned(), "Killed".to_owned()));
         world.until_count("SELECT count(*) FROM igor.outbox", |rows| rows == 0).await;

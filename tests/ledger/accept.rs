@@ -1,5 +1,6 @@
 //! A plan becomes rows: once, resumable between any two chunks, with the ids that the core computes.
 
+use igor::core::command::Object;
 use igor::core::id;
 use igor::core::plan::TaskPlan;
 use igor::core::status::Status;
@@ -166,7 +167,7 @@ async fn a_job_of_empty_layers_is_complete_at_once() {
 async fn the_pause_level_of_the_spec_holds_from_the_first_transaction() {
     let world = World::new().await;
     let mut object = object("j");
-    object.levels = vec![Sighting { layer: None, source: Source::Spec, paused: Some(true), version: 7 }];
+    object.levels = vec![Sighting { object: Object::Job, source: Source::Spec, paused: Some(true), version: 7 }];
     world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")])])).await;
     assert_eq!(world.store.open_types().await.expect("open types"), []);
     let snapshot = world.store.snapshot(job_id(&object)).await.expect("a snapshot");

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use igor::core::fold::Said;
 use igor::core::status::Status;
-use igor::store::{Class, Error, Settings, Store};
+use igor::store::{Class, Command, Error, Settings, Store};
 use sqlx::{AssertSqlSafe, Connection, Executor, PgConnection};
 
 use crate::support::until;
@@ -87,10 +87,10 @@ async fn a_lock_that_another_session_keeps_is_given_up_and_tried_again() {
     world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")])])).await;
     let mut other = world.database.pool.begin().await.expect("a transaction");
     other.execute("SELECT 1 FROM igor.jobs FOR UPDATE").await.expect("locked");
-    let failed = world.store.delete_job(Some(world.epoch), job_id(&object), "operator").await.expect_err("locked");
+    let failed = world.store.command(Some(world.epoch), &Command::deletion(job_id(&object), "operator")).await.expect_err("locked");
     assert_passes(&failed, "55P03");
     other.rollback().await.expect("unlocked");
-    assert_eq!(world.store.delete_job(Some(world.epoch), job_id(&object), "operator").await.expect("deleted").changed, 1);
+    assert_eq!(world.store.command(Some(world.epoch), &Command::deletion(job_id(&object), "operator")).await.expect("deleted").changed, 1);
     world.check().await;
 }
 

@@ -1,7 +1,7 @@
 //! Whose ledger it is, and which leader may write to it.
 
 use igor::core::fold::Said;
-use igor::store::{Class, Error, Settings, Store};
+use igor::store::{Class, Command, Error, Settings, Store};
 
 use crate::world::{World, array, command, job_id, layer, ledger, object, outcome, plan};
 
@@ -21,8 +21,8 @@ async fn every_write_of_an_earlier_leader_is_refused() {
         store.dispatch(old, &[want]).await.expect_err("dispatch"),
         store.collect(old, vec![outcome(&tasks[0], Said::Completed)]).await.expect_err("collect"),
         store.recall_done(old, &[]).await.expect_err("recall"),
-        store.delete_job(Some(old), job, "operator").await.expect_err("delete"),
-        store.retry_failed(Some(old), &command(job, "retry", "1")).await.expect_err("retry"),
+        store.command(Some(old), &Command::deletion(job, "operator")).await.expect_err("delete"),
+        store.command(Some(old), &command(job, "retry", "1")).await.expect_err("retry"),
         store.mark_expired(Some(old), job).await.expect_err("expire"),
         store.take_dirty(old).await.expect_err("dirty"),
     ];
@@ -53,7 +53,7 @@ async fn a_ledger_without_schema_is_refused_with_what_to_run() {
     let database = ledger().await;
     sqlx::query("DROP SCHEMA igor CASCADE").execute(&database.pool).await.expect("dropped");
     let refused = Store::connect(&Settings::new(&database.url)).await.expect_err("no schema");
-    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 6: run `igor migrate`");
+    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 7: run `igor migrate`");
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
 //! The outbox: in order, complete, and only of what still holds.
 
+use igor::core::command::Object;
 use igor::core::fold::Said;
 use igor::store::{Change, Scope, Sighting, Source};
 
@@ -56,13 +57,9 @@ async fn a_pause_is_relayed_behind_the_pushes_before_it() {
     let object = object("j");
     world.accept(&object, &plan(vec![layer("a", 0, vec![array("t", 2)])])).await;
     let tasks = world.dispatch_all(job_id(&object)).await.tasks;
-    let pause = |layer: Option<&str>, version| Sighting {
-        layer: layer.map(str::to_owned),
-        source: Source::Annotation,
-        paused: Some(true),
-        version,
-    };
-    world.store.observe(Some(world.epoch), job_id(&object), &[pause(None, 2), pause(Some("a"), 3)]).await.expect("paused");
+    let pause = |object, version| Sighting { object, source: Source::Annotation, paused: Some(true), version };
+    let seen = [pause(Object::Job, 2), pause(Object::Layer("a".to_owned()), 3)];
+    world.store.observe(Some(world.epoch), job_id(&object), &seen, None).await.expect("paused");
     let rows = world.store.outbox_read(tasks[1].seq, 10).await.expect("the outbox");
     let changes: Vec<&Change> = rows.iter().map(|row| &row.change).collect();
     assert_eq!(changes, [&Change::Recall(Scope::Job(job_id(&object))), &Change::Recall(Scope::Layer(tasks[0].layer_id))]);

@@ -1,6 +1,6 @@
 //! Days and roles: partitions ahead of time and on demand, and what each role may do.
 
-use igor::store::Standing;
+use igor::store::{Command, Standing};
 
 use crate::world::{World, job_id, layer, now_ms, object, plan, task};
 
@@ -134,10 +134,10 @@ async fn the_program_runs_whole_as_the_role_that_ships() {
     limited.accept(&old, &plan).await;
     let tasks = limited.dispatch_all(job_id(&old)).await.tasks;
     limited.say(&tasks, igor::core::fold::Said::Errored).await;
-    limited.store.retry_failed(None, &crate::world::command(job_id(&old), "retry", "1")).await.expect("done");
+    limited.store.command(None, &crate::world::command(job_id(&old), "retry", "1")).await.expect("done");
     limited.run_to_the_end(job_id(&old)).await;
     limited.store.mark_expired(Some(epoch), job_id(&old)).await.expect("expired");
-    limited.store.delete_job(Some(epoch), job_id(&old), "operator").await.expect("deleted");
+    limited.store.command(Some(epoch), &Command::deletion(job_id(&old), "operator")).await.expect("deleted");
     limited.store.outbox_delete(limited.epoch, &[1]).await.expect("deleted");
     limited.check().await;
 }

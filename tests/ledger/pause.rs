@@ -1,17 +1,22 @@
 //! Pause levels: an edge acts once, a stale sighting never, and what is paused neither opens nor ends.
 
+use igor::core::command::Object;
 use igor::core::fold::Said;
 use igor::core::status::Status;
 use igor::store::{Paused, Sighting, Source};
 
 use crate::world::{World, array, job_id, layer, moved_layers, object, plan, task};
 
+fn about(layer: Option<&str>) -> Object {
+    layer.map_or(Object::Job, |layer| Object::Layer(layer.to_owned()))
+}
+
 fn seen(layer: Option<&str>, source: Source, paused: Option<bool>, version: u64) -> Sighting {
-    Sighting { layer: layer.map(str::to_owned), source, paused, version }
+    Sighting { object: about(layer), source, paused, version }
 }
 
 async fn observe(world: &World, job: uuid::Uuid, seen: &[Sighting]) -> Paused {
-    world.store.observe(Some(world.epoch), job, seen).await.expect("observed")
+    world.store.observe(Some(world.epoch), job, seen, None).await.expect("observed")
 }
 
 #[tokio::test]
@@ -22,13 +27,13 @@ async fn a_paused_job_dispatches_nothing_finishes_what_runs_and_opens_no_layer()
     world.accept(&object, &plan(vec![layer("a", 0, vec![array("t", 2)]), layer("b", 1, vec![task("z")])])).await;
     let tasks = world.dispatch_all(job).await.tasks;
     let pause = [seen(None, Source::Annotation, Some(true), 10)];
-    assert_eq!(observe(&world, job, &pause).await.moved, [(None, true)]);
+    assert_eq!(observe(&world, job, &pause).await.moved, [(Object::Job, true)]);
     assert_eq!(observe(&world, job, &pause).await, Paused::default(), "twice is once");
     assert_eq!(world.store.open_types_of(job).await.expect("open types"), []);
     world.say(&tasks, Said::Completed).await;
     assert_eq!(world.layers(job).await, [("a".to_owned(), Status::Completed), ("b".to_owned(), Status::Pending)]);
     let unpaused = observe(&world, job, &[seen(None, Source::Annotation, None, 11)]).await;
-    assert_eq!((unpaused.moved.clone(), moved_layers(&unpaused.change)), (vec![(None, false)], vec![("b", Status::Running)]));
+    assert_eq!((unpaused.moved.clone(), moved_layers(&unpaused.change)), (vec![(Object::Job, false)], vec![("b", Status::Running)]));
     assert_eq!(observe(&world, job, &pause).await, Paused::default(), "a stale cache");
     assert_eq!(world.run_to_the_end(job).await, ["b/z"]);
     world.check().await;
@@ -42,7 +47,7 @@ async fn a_paused_layer_neither_opens_nor_completes() {
     world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")]), layer("b", 0, vec![task("y")])])).await;
     let tasks = world.dispatch_all(job).await.tasks;
     let pause = |paused, version| [seen(Some("a"), Source::Annotation, paused, version)];
-    assert_eq!(observe(&world, job, &pause(Some(true), 5)).await.moved, [(Some("a".to_owned()), true)]);
+    assert_eq!(observe(&world, job, &pause(Some(true), 5)).await.moved, [(about(Some("a")), true)]);
     world.say(&tasks, Said::Completed).await;
     assert_eq!(world.layers(job).await, [("a".to_owned(), Status::Running), ("b".to_owned(), Status::Completed)]);
     let unpaused = observe(&world, job, &pause(Some(false), 6)).await;
@@ -99,7 +104,7 @@ async fn a_job_known_to_a_ledger_that_is_gone_begins_paused() {
     let snapshot = world.store.snapshot(job_id(&object)).await.expect("a snapshot");
     assert_eq!(snapshot.job.paused_by.as_deref(), Some("restore"));
     let unpaused = observe(&world, job_id(&object), &[seen(None, Source::Annotation, Some(false), 9)]).await;
-    assert_eq!(unpaused.moved, [(None, false)]);
+    assert_eq!(unpaused.moved, [(Object::Job, false)]);
     assert_eq!(world.run_to_the_end(job_id(&object)).await, ["a/x"]);
     world.check().await;
 }

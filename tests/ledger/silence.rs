@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use igor::store::{Class, Settings, Store};
+use igor::store::{Class, Command, Settings, Store};
 use sqlx::Executor;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -63,7 +63,8 @@ async fn a_pool_of_connections_that_went_silent_is_a_new_one_within_half_a_minut
     // Every connection that may be waits for an answer when the silence begins.
     let mut other = database.pool.begin().await.expect("a transaction");
     other.execute("SELECT 1 FROM igor.jobs FOR UPDATE").await.expect("locked");
-    let all = futures::future::join_all((0..4).map(|_| store.delete_job(Some(epoch), job_id(&object), "operator")));
+    let deletion = Command::deletion(job_id(&object), "operator");
+    let all = futures::future::join_all((0..4).map(|_| store.command(Some(epoch), &deletion)));
     let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
     let silence = async {
         until("all wait", Duration::from_secs(10), || async {

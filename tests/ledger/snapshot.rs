@@ -70,15 +70,20 @@ async fn live_jobs_are_found_by_uid_and_their_marks_are_taken_once() {
     );
     assert_eq!(world.store.job_by_uid(object.created_ms, &object.uid).await.expect("a look"), Some(job_id(&object)));
     assert_eq!(world.store.job_by_uid(object.created_ms, "nobody").await.expect("a look"), None);
-    let pause = igor::store::Sighting { layer: None, source: igor::store::Source::Annotation, paused: Some(true), version: 3 };
-    world.store.observe(Some(world.epoch), job_id(&object), std::slice::from_ref(&pause)).await.expect("paused");
+    let pause = igor::store::Sighting {
+        object: igor::core::command::Object::Job,
+        source: igor::store::Source::Annotation,
+        paused: Some(true),
+        version: 3,
+    };
+    world.store.observe(Some(world.epoch), job_id(&object), std::slice::from_ref(&pause), None).await.expect("paused");
     assert_eq!(world.store.take_dirty(world.epoch).await.expect("marks"), [], "its leader knows what it did itself");
     let unpause = igor::store::Sighting { paused: Some(false), version: 4, ..pause };
-    world.store.observe(None, job_id(&object), &[unpause]).await.expect("unpaused");
+    world.store.observe(None, job_id(&object), &[unpause], None).await.expect("unpaused");
     assert_eq!(world.store.take_dirty(world.epoch).await.expect("marks").len(), 1);
     assert_eq!(world.store.take_dirty(world.epoch).await.expect("marks"), []);
     // One that has ended by it is told of all the same, and is on no list afterwards.
-    world.store.kill_job(None, &crate::world::command(job_id(&object), "kill", "1")).await.expect("killed");
+    world.store.command(None, &crate::world::command(job_id(&object), "kill", "1")).await.expect("killed");
     let marked: Vec<String> = world.store.take_dirty(world.epoch).await.expect("marks").into_iter().map(|job| job.name).collect();
     assert_eq!((marked, world.store.live_jobs().await.expect("live jobs")), (vec!["j".to_owned()], vec![]));
     world.check().await;

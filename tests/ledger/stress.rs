@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use igor::core::command::Object;
 use igor::core::fold::Said;
 use igor::core::plan::TaskPlan;
 use igor::store::{Class, Dispatched, Error, Outcome, Recalled, Sighting, Source, Want};
@@ -152,21 +153,21 @@ async fn recall(field: &Field, dice: &mut Dice) -> Result<(), Error> {
 
 async fn pause(field: &Field, job: Uuid, dice: &mut Dice) -> Result<(), Error> {
     let version = u64::try_from(crate::world::now_ms()).unwrap_or(0);
-    let layer = [None, Some("a"), Some("c")][dice.roll(3)].map(str::to_owned);
-    let pause = Sighting { layer, source: Source::Annotation, paused: Some(true), version };
-    field.world.store.observe(Some(field.world.epoch), job, std::slice::from_ref(&pause)).await?;
+    let object = [Object::Job, Object::Layer("a".to_owned()), Object::Layer("c".to_owned())][dice.roll(3)].clone();
+    let pause = Sighting { object, source: Source::Annotation, paused: Some(true), version };
+    field.world.store.observe(Some(field.world.epoch), job, std::slice::from_ref(&pause), None).await?;
     let unpause = Sighting { paused: None, version: version + 1, ..pause };
-    field.world.store.observe(Some(field.world.epoch), job, &[unpause]).await.map(drop)
+    field.world.store.observe(Some(field.world.epoch), job, &[unpause], None).await.map(drop)
 }
 
 async fn retry(field: &Field, job: Uuid) -> Result<(), Error> {
     let token = field.commands.fetch_add(1, Ordering::Relaxed).to_string();
-    field.world.store.retry_failed(Some(field.world.epoch), &command(job, "retry", &token)).await.map(drop)
+    field.world.store.command(Some(field.world.epoch), &command(job, "retry", &token)).await.map(drop)
 }
 
 async fn kill(field: &Field, job: Uuid) -> Result<(), Error> {
     let token = field.commands.fetch_add(1, Ordering::Relaxed).to_string();
-    field.world.store.kill_job(Some(field.world.epoch), &command(job, "kill", &token)).await.map(drop)
+    field.world.store.command(Some(field.world.epoch), &command(job, "kill", &token)).await.map(drop)
 }
 
 /// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left.
@@ -174,9 +175,12 @@ async fn finish_all(field: &Field) {
     let world = &field.world;
     let version = u64::try_from(crate::world::now_ms()).unwrap_or(0) + 60_000;
     for job in &field.jobs {
-        let calm =
-            |layer: Option<&str>| Sighting { layer: layer.map(str::to_owned), source: Source::Annotation, paused: Some(false), version };
-        world.store.observe(None, *job, &[calm(None), calm(Some("a")), calm(Some("c"))]).await.expect("unpaused");
+        let calm = |object: Object| Sighting { object, source: Source::Annotation, paused: Some(false), version };
+        world
+            .store
+            .observe(None, *job, &[calm(Object::Job), calm(Object::Layer("a".to_owned())), calm(Object::Layer("c".to_owned()))], None)
+            .await
+            .expect("unpaused");
     }
     sqlx::query("UPDATE igor.requeue SET not_before = statement_timestamp()").execute(&world.database.pool).await.expect("due");
     let in_flight: Vec<Dispatched> = field.handed_out.lock().expect("a lock").clone();

@@ -1,5 +1,6 @@
 //! A ledger of one test, and plans in the words of the tests.
 
+use igor::core::command::{Object, Verb, read};
 use igor::core::fold::{Report, Said};
 use igor::core::id;
 use igor::core::job::OnFailure;
@@ -164,9 +165,18 @@ pub(crate) fn outcome(task: &Dispatched, said: Said) -> Outcome {
 }
 
 pub(crate) fn command(job_id: Uuid, verb: &str, token: &str) -> Command {
+    asked(job_id, &Object::Job, verb, if verb == "retry" { "failed" } else { "true" }, token)
+}
+
+/// Somebody asks something of an object.
+pub(crate) fn asked(job_id: Uuid, object: &Object, verb: &str, selector: &str, token: &str) -> Command {
+    let verb = Verb::parse(verb).expect("a verb");
     Command {
-        id: id::command(id::created_ms(job_id), &job_id.to_string(), "job", verb, token),
+        id: id::command(id::created_ms(job_id), &job_id.to_string(), &object.to_string(), verb.as_str(), token),
         job_id,
+        object: object.clone(),
+        verb,
+        selector: read(verb, object, selector).expect("a selector"),
         actor: "ann".to_owned(),
         reason: None,
     }

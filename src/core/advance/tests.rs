@@ -264,3 +264,72 @@ proptest! {
         prop_assert_eq!((job.status, job.finished), (Status::Completed, true));
     }
 }
+
+/// Writes the steps that are due after a command.
+fn commanded(job: &mut Job, cause: &Cause) -> Vec<Step> {
+    let steps = advance_after(job, cause);
+    for step in &steps {
+        apply(job, *step);
+    }
+    steps
+}
+
+fn skipped(whole: &[usize], part: &[usize]) -> Cause {
+    Cause::Skipped { whole: whole.to_vec(), part: part.to_vec() }
+}
+
+#[test]
+fn a_layer_that_is_skipped_as_a_whole_is_done_before_its_turn_and_also_when_paused_or_empty() {
+    let mut job = job(vec![layer(0, 1), layer(1, 2), layer(1, 0), Layer { paused_by: Some("spec".to_owned()), ..layer(1, 1) }]);
+    written(&mut job);
+    for index in [1, 3] {
+        let left = job.layers[index].tasks.pending;
+        ends(&mut job.layers[index], 0, 0, left);
+    }
+    let done = [1, 2, 3].map(|index| FinishLayer(index, Status::Skipped));
+    assert_eq!(commanded(&mut job, &skipped(&[1, 2, 3], &[])), done);
+    assert_eq!(commanded(&mut job, &skipped(&[1, 2, 3], &[])), []);
+    ends(&mut job.layers[0], 1, 0, 0);
+    assert_eq!(written(&mut job), [FinishLayer(0, Status::Completed), FinishJob(Status::Completed)]);
+}
+
+#[test]
+fn a_layer_whose_skip_leaves_completed_tasks_is_completed() {
+    let mut job = job(vec![Layer { paused_by: Some("spec".to_owned()), status: Status::Running, run: 1, ..layer(0, 2) }]);
+    job.status = Status::Running;
+    ends(&mut job.layers[0], 1, 0, 1);
+    assert_eq!(commanded(&mut job, &skipped(&[], &[0])), [], "single tasks do not end a paused layer");
+    assert_eq!(commanded(&mut job, &skipped(&[0], &[])), [FinishLayer(0, Status::Completed), FinishJob(Status::Completed)]);
+}
+
+#[test]
+fn an_ended_job_whose_errors_are_all_skipped_is_completed() {
+    let failed = Layer { status: Status::Errored, run: 1, ..layer(0, 2) };
+    let mut job = job(vec![failed, Layer { status: Status::Completed, run: 1, ..layer(1, 0) }]);
+    (job.status, job.finished) = (Status::Errored, true);
+    ends(&mut job.layers[0], 0, 1, 1);
+    assert_eq!(commanded(&mut job, &skipped(&[], &[0])), []);
+    ends(&mut job.layers[0], 0, 0, 2);
+    assert_eq!(commanded(&mut job, &skipped(&[], &[0])), [FinishLayer(0, Status::Skipped), FinishJob(Status::Completed)]);
+}
+
+#[test]
+fn a_skipped_layer_that_never_began_waits_for_its_turn_again_when_it_is_retried() {
+    let mut job = job(vec![layer(0, 1), layer(1, 1)]);
+    written(&mut job);
+    ends(&mut job.layers[1], 0, 0, 1);
+    commanded(&mut job, &skipped(&[1], &[]));
+    job.layers[1].tasks = Counters { pending: 1, ..Counters::default() };
+    assert_eq!(commanded(&mut job, &Cause::Retried(vec![1])), [ResetLayer(1)]);
+    ends(&mut job.layers[0], 1, 0, 0);
+    assert_eq!(written(&mut job), [FinishLayer(0, Status::Completed), OpenLayer(1)]);
+}
+
+#[test]
+fn a_killed_job_of_which_only_empty_layers_were_left_completes_when_it_is_retried() {
+    let mut job = job(vec![Layer { status: Status::Completed, run: 1, ..layer(0, 0) }, Layer { status: Status::Errored, ..layer(1, 0) }]);
+    (job.status, job.finished) = (Status::Errored, true);
+    assert_eq!(commanded(&mut job, &Cause::Nothing), []);
+    let all = [ReopenJob, ResetLayer(1), OpenLayer(1), FinishLayer(1, Status::Completed), FinishJob(Status::Completed)];
+    assert_eq!(commanded(&mut job, &Cause::Retried(vec![0, 1])), all);
+}

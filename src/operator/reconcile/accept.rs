@@ -3,7 +3,7 @@
 use super::layers::is_ours;
 use super::observe::{Observed, version};
 use super::resolve::{Refusal, Resolution};
-use crate::core::command::parse_level;
+use crate::core::command::{Object, parse_level};
 use crate::core::id;
 use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
@@ -91,11 +91,10 @@ fn accepted_before(status: &crd::IgorJobStatus) -> bool {
 /// The pause levels that the object shows.
 pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
     let (spec, version) = (&object.spec, version(object));
-    let by_spec =
-        |layer: Option<&str>, paused| Sighting { layer: layer.map(str::to_owned), source: Source::Spec, paused: Some(paused), version };
-    let mut levels = vec![by_spec(None, spec.paused)];
-    levels.extend(by_annotation(object, None, version));
-    levels.extend(spec.layers.iter().map(|layer| by_spec(Some(&layer.name), layer.paused)));
+    let by_spec = |object: Object, paused| Sighting { object, source: Source::Spec, paused: Some(paused), version };
+    let mut levels = vec![by_spec(Object::Job, spec.paused)];
+    levels.extend(by_annotation(object, Object::Job, version));
+    levels.extend(spec.layers.iter().map(|layer| by_spec(Object::Layer(layer.name.clone()), layer.paused)));
     levels
 }
 
@@ -104,16 +103,16 @@ pub(super) fn levels_of_handles(term: &Term, observed: &Observed) -> Vec<Sightin
     let of_layer = |layer: &str| {
         let handle = term.handle(&observed.namespace, &format!("{}.{layer}", observed.name))?;
         let version = handle.resource_version()?.parse().ok()?;
-        is_ours(observed, handle.as_ref()).then(|| by_annotation(handle.as_ref(), Some(layer), version))?
+        is_ours(observed, handle.as_ref()).then(|| by_annotation(handle.as_ref(), Object::Layer(layer.to_owned()), version))?
     };
     observed.object.spec.layers.iter().filter_map(|layer| of_layer(&layer.name)).collect()
 }
 
 /// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
-fn by_annotation(object: &impl ResourceExt, layer: Option<&str>, version: u64) -> Option<Sighting> {
+fn by_annotation(object: &impl ResourceExt, about: Object, version: u64) -> Option<Sighting> {
     let paused = match object.annotations().get(crd::ANNOTATION_PAUSE) {
         None => None,
         Some(value) => Some(parse_level(value)?),
     };
-    Some(Sighting { layer: layer.map(str::to_owned), source: Source::Annotation, paused, version })
+    Some(Sighting { object: about, source: Source::Annotation, paused, version })
 }

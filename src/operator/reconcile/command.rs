@@ -13,21 +13,21 @@ use uuid::Uuid;
 use super::accept::{Acceptance, levels, levels_of_handles};
 use super::observe::Observed;
 use super::tell;
-use crate::core::command::{OneShot, Selector, Token, Verb, parse_level};
+use crate::core::command::{Object, OneShot, Selector, Token, Verb, parse_level, read};
 use crate::core::id;
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
-use crate::store::{Command, Done};
+use crate::store::Command;
 
 /// The one-shot annotations of a job, and what this version can do of them.
-const ONE_SHOTS: [(&str, Option<Verb>); 5] = [
-    ("igor/kill", Some(Verb::Kill)),
-    ("igor/skip", None),
-    (crd::ANNOTATION_RETRY, Some(Verb::Retry)),
-    ("igor/pause-tasks", None),
-    ("igor/unpause-tasks", None),
+const ONE_SHOTS: [(&str, Verb); 5] = [
+    ("igor/pause-tasks", Verb::PauseTasks),
+    ("igor/kill", Verb::Kill),
+    ("igor/skip", Verb::Skip),
+    (crd::ANNOTATION_RETRY, Verb::Retry),
+    ("igor/unpause-tasks", Verb::UnpauseTasks),
 ];
 
 /// Commands that the ledger has applied: to be acknowledged, then removed.
@@ -52,12 +52,16 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     warn_of_odd_level(term, observed);
     let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
     let seen = [levels(&observed.object), levels_of_handles(term, observed)].concat();
-    let paused = term.context.store.observe(Some(term.epoch), job_id, &seen).await?;
+    let paused = term.context.store.observe(Some(term.epoch), job_id, &seen, reason(observed)).await?;
     if !paused.moved.is_empty() {
         // The dispatcher first, people afterwards.
         term.carried_out(job_id, &paused.change);
-        for (layer, is_paused) in &paused.moved {
-            let what = layer.as_deref().map_or_else(|| "the job".to_owned(), |layer| format!("layer {layer}"));
+        for (what, is_paused) in &paused.moved {
+            let what = match what {
+                Object::Job => "the job".to_owned(),
+                Object::Layer(layer) => format!("layer {layer}"),
+                Object::Task { layer, task } => format!("task {layer}/{task}"),
+            };
             let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
             tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}"));
         }
@@ -95,11 +99,13 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
     let command = Command {
         id: id::command(observed.created_ms, &observed.uid, "job", "deadline", &due.unwrap_or(0).to_string()),
         job_id,
+        object: Object::Job,
+        verb: Verb::Deadline,
+        selector: Selector::All,
         actor: "igor-operator".to_owned(),
-        reason: Some("DeadlineExceeded".to_owned()),
+        reason: None,
     };
-    let done = term.context.store.kill_job(Some(term.epoch), &command).await?;
-    term.carried_out(job_id, &done.change);
+    let done = term.carry_out(&command).await?;
     let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
     tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note);
     Ok(())
@@ -117,18 +123,14 @@ async fn one_shot(
     term: &Term,
     observed: &Observed,
     job_id: Uuid,
-    (annotation, verb): (&'static str, Option<Verb>),
+    (annotation, verb): (&'static str, Verb),
     value: &str,
 ) -> Result<Shot, Error> {
     let shot = OneShot::parse(value);
-    let selector = match (verb, Selector::parse(&shot.selector)) {
-        (None, _) => Err(format!("this version knows no {annotation} on a job")),
-        (Some(_), Err(unknown)) => Err(format!("{annotation}: {unknown}")),
-        (Some(verb), Ok(selector)) => Ok((verb, selector)),
-    };
-    let (verb, selector) = match selector {
-        Ok(known) => known,
-        Err(note) => {
+    let selector = match read(verb, &Object::Job, &shot.selector) {
+        Ok(selector) => selector,
+        Err(fault) => {
+            let note = format!("{annotation}: {fault}");
             tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note);
             remove(term, observed, annotation, value).await?;
             return Ok(Shot::Nothing);
@@ -145,34 +147,31 @@ async fn one_shot(
     if is_acknowledged(observed, verb, &token) {
         return Ok(if remove.is_some() { Shot::Handled(Acknowledged { verb, token, remove }) } else { Shot::Nothing });
     }
-    let done = apply(term, observed, job_id, (verb, selector), &token).await?;
-    let gone = "the job is gone, or ended before it was loaded: nothing was done";
-    let note = if done.refused { format!("{verb}: {gone}") } else { format!("{verb}: {} tasks", done.matched) };
+    let command = Command {
+        id: id::command(observed.created_ms, &observed.uid, "job", verb.as_str(), &token),
+        job_id,
+        object: Object::Job,
+        verb,
+        selector,
+        actor: "annotation".to_owned(),
+        reason: reason(observed).map(str::to_owned),
+    };
+    let done = term.carry_out(&command).await?;
+    let note = done.refused.map_or_else(|| format!("{verb}: {} tasks", done.matched), |why| format!("{verb}: nothing was done: {why}"));
     tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
-    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused { "refused" } else { "done" })
+    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused.is_some() { "refused" } else { "done" })
         .increment(1);
-    term.carried_out(job_id, &done.change);
     Ok(Shot::Handled(Acknowledged { verb, token, remove }))
+}
+
+/// What a person said about the commands on the job.
+fn reason(observed: &Observed) -> Option<&str> {
+    observed.object.annotations().get(crd::ANNOTATION_REASON).map(String::as_str)
 }
 
 fn is_acknowledged(observed: &Observed, verb: Verb, token: &str) -> bool {
     let handled = observed.object.status.as_ref().map(|status| &status.last_handled);
     handled.and_then(|handled| handled.get(verb.as_str())).is_some_and(|known| known == token)
-}
-
-async fn apply(term: &Term, observed: &Observed, job_id: Uuid, (verb, _selector): (Verb, Selector), token: &str) -> Result<Done, Error> {
-    let command = Command {
-        id: id::command(observed.created_ms, &observed.uid, "job", verb.as_str(), token),
-        job_id,
-        actor: "annotation".to_owned(),
-        reason: observed.object.annotations().get(crd::ANNOTATION_REASON).cloned(),
-    };
-    Ok(match verb {
-        // The tasks' reason is `Killed`, whatever words the person gave.
-        Verb::Kill => term.context.store.kill_job(Some(term.epoch), &Command { reason: None, ..command }).await?,
-        // On a whole job `true` and `failed` say the same of retry.
-        _ => term.context.store.retry_failed(Some(term.epoch), &command).await?,
-    })
 }
 
 /// Gives a command its id. The change comes back by the watch, and is handled then.

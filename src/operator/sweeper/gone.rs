@@ -14,7 +14,7 @@ use crate::crd::IgorJob;
 use crate::operator::controller::{Deleted, Gone, Watched};
 use crate::operator::term::Term;
 use crate::operator::{Error, Job};
-use crate::store::LiveJob;
+use crate::store::{Command, LiveJob};
 
 /// How often all unfinished jobs are compared with the cache.
 const GONE: Duration = Duration::from_secs(30);
@@ -63,9 +63,8 @@ async fn end_if_gone(term: &Term, job: &LiveJob) -> Result<(), Error> {
     if !is_gone(term, job).await? {
         return Ok(());
     }
-    let done = term.context.store.delete_job(Some(term.epoch), job.job_id, "igor-operator").await?;
+    let done = term.carry_out(&Command::deletion(job.job_id, "igor-operator")).await?;
     tracing::info!(job = %job.name, namespace = %job.namespace, tasks = done.changed, "its object is gone: stopped");
-    term.carried_out(job.job_id, &done.change);
     term.forget(job.job_id);
     term.context.forget(&job.uid);
     Ok(())

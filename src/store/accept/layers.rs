@@ -10,6 +10,7 @@ use super::super::levels::Levels;
 use super::super::rows::int;
 use super::super::time::Time;
 use super::ACT;
+use crate::core::command::Object;
 use crate::core::id;
 use crate::core::plan::{LayerPlan, Plan};
 
@@ -62,7 +63,7 @@ pub(super) async fn insert(
 /// What was seen of a layer's pause level before it was accepted.
 fn first_level<'a>(identity: &Identity, layer: &LayerPlan) -> (serde_json::Value, Option<&'a str>) {
     let mut levels = Levels::default();
-    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.layer.as_deref() == Some(&layer.name)));
+    let edge = levels.see(&identity.levels.iter().filter(|seen| seen.object == Object::Layer(layer.name.clone())));
     (levels.to_json(), edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str()))
 }
 

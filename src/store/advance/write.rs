@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::super::connect::Act;
 use super::super::error::Error;
+use super::super::facts::Command;
 use super::super::open;
 use super::super::time::{Days, Time};
 use super::{LayerMove, Moves, Opening};
@@ -12,7 +13,7 @@ use crate::core::status::Status;
 
 impl Moves {
     /// Writes everything that was gathered.
-    pub(super) async fn write(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
+    pub(super) async fn write(&self, connection: &mut PgConnection, by: By<'_>, act: &'static str) -> Result<(), Error> {
         if !self.layers.is_empty() {
             self.write_layers(connection, act).await?;
             self.open_layers(connection, act).await?;
@@ -23,7 +24,7 @@ impl Moves {
             self.write_jobs(connection, act).await?;
             self.write_live(connection, act).await?;
         }
-        write_audit(connection, &self.audit, "operator", None, act).await
+        write_audit(connection, &self.audit, by, act).await
     }
 
     async fn write_layers(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
@@ -124,6 +125,23 @@ impl Moves {
     }
 }
 
+/// By whom layers and jobs move.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::store) struct By<'a> {
+    actor: &'a str,
+    command: Option<Uuid>,
+}
+
+impl<'a> By<'a> {
+    /// What follows from the work itself.
+    pub(in crate::store) const OPERATOR: Self = By { actor: "operator", command: None };
+
+    /// What follows from a command.
+    pub(in crate::store) fn command(command: &'a Command) -> Self {
+        Self { actor: &command.actor, command: Some(command.id) }
+    }
+}
+
 /// A change of status of a layer or a job, as the audit has it.
 #[derive(Clone, Debug)]
 pub(in crate::store) struct Audit {
@@ -161,8 +179,7 @@ pub(in crate::store) async fn list_live(connection: &mut PgConnection, jobs: &[U
 pub(in crate::store) async fn write_audit(
     connection: &mut PgConnection,
     audit: &[Audit],
-    actor: &str,
-    command: Option<Uuid>,
+    by: By<'_>,
     act: &'static str,
 ) -> Result<(), Error> {
     if audit.is_empty() {
@@ -189,8 +206,8 @@ pub(in crate::store) async fn write_audit(
         &versions,
         &runs as _,
         &reasons as _,
-        actor,
-        command
+        by.actor,
+        by.command
     )
     .execute(connection)
     .await

@@ -3,23 +3,20 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::advance::{Audit, write_audit};
-use super::super::connect::{Act, Store};
+use super::super::advance::{Audit, By, write_audit};
+use super::super::connect::Act;
 use super::super::error::Error;
-use super::super::facts::{Command, Done, Epoch, JobChange};
+use super::super::facts::{Command, JobChange};
 use super::super::open;
 use super::super::rows::{LayerRow, LockedJob, int};
 use super::ACT;
-use super::sweep::Effect;
-use crate::core::command::Verb;
+use crate::core::command::{Object, Selector, Verb};
 use crate::core::status::Status;
 
-impl Store {
-    /// Kills a job: for the command's reason if it has one (`DeadlineExceeded`), else `Killed`. An ended job stays as it is.
-    pub async fn kill_job(&self, epoch: Option<Epoch>, command: &Command) -> Result<Done, Error> {
-        let reason = command.reason.as_deref().unwrap_or("Killed");
-        self.carry_out(epoch, command, &Effect::kill(Verb::Kill, reason)).await
-    }
+/// Whether a command ends its job, whatever its tasks are.
+pub(super) fn ends_job(command: &Command) -> bool {
+    let of_all = command.object == Object::Job && command.selector == Selector::All;
+    matches!(command.verb, Verb::Delete | Verb::Deadline) || command.verb == Verb::Kill && of_all
 }
 
 /// Ends the layers that are not done, empty ones too, and the job. A deleted job is marked, whether it had ended or not.
@@ -28,17 +25,17 @@ pub(super) async fn end_job(
     job: &mut LockedJob,
     layers: &[LayerRow],
     command: &Command,
-    effect: &Effect,
 ) -> Result<JobChange, Error> {
     let mut change = job.unchanged();
-    if effect.verb == Verb::Delete {
+    let reason = command.verb.reason();
+    if command.verb == Verb::Delete {
         mark_deleted(connection, job).await?;
     }
     if job.finished {
         return Ok(change);
     }
     let ending: Vec<&LayerRow> = layers.iter().filter(|row| !row.layer.status.is_finished()).collect();
-    let mut audit: Vec<Audit> = ending.iter().map(|row| ended_layer(row, &effect.reason)).collect();
+    let mut audit: Vec<Audit> = ending.iter().map(|row| ended_layer(row, reason)).collect();
     let ids: Vec<Uuid> = ending.iter().map(|row| row.id).collect();
     sqlx::query!(
         r#"UPDATE igor.layers SET status = 'ERRORED', reason = $3, version = version + 1, finished_at = statement_timestamp(),
@@ -46,13 +43,13 @@ pub(super) async fn end_job(
            WHERE id = ANY($1) AND created_at = $2"#,
         &ids,
         job.created() as _,
-        effect.reason
+        reason
     )
     .execute(&mut *connection)
     .await
     .act(ACT)?;
-    audit.extend(end_row(connection, job, effect).await?);
-    write_audit(connection, &audit, &command.actor, Some(command.id), ACT).await?;
+    audit.extend(end_row(connection, job, reason).await?);
+    write_audit(connection, &audit, By::command(command), ACT).await?;
     let all: Vec<Uuid> = layers.iter().map(|row| row.id).collect();
     open::close_layers(connection, &all, ACT).await?;
     sqlx::query!("DELETE FROM igor.live_jobs WHERE job_id = $1", job.id).execute(connection).await.act(ACT)?;
@@ -78,7 +75,7 @@ fn ended_layer(row: &LayerRow, reason: &str) -> Audit {
 }
 
 /// Writes the job's end; a job that was held is errored already, and its version stays.
-async fn end_row(connection: &mut PgConnection, job: &LockedJob, effect: &Effect) -> Result<Option<Audit>, Error> {
+async fn end_row(connection: &mut PgConnection, job: &LockedJob, reason: &str) -> Result<Option<Audit>, Error> {
     let moved = job.status != Status::Errored;
     let version = job.version + i64::from(moved);
     sqlx::query!(
@@ -86,7 +83,7 @@ async fn end_row(connection: &mut PgConnection, job: &LockedJob, effect: &Effect
            WHERE id = $1 AND created_at = $2"#,
         job.id,
         job.created() as _,
-        effect.reason,
+        reason,
         version
     )
     .execute(connection)
@@ -99,7 +96,7 @@ async fn end_row(connection: &mut PgConnection, job: &LockedJob, effect: &Effect
         to: Status::Errored,
         version,
         run: None,
-        reason: Some(effect.reason.clone()),
+        reason: Some(reason.to_owned()),
     }))
 }
 

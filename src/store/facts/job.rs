@@ -3,6 +3,8 @@
 use uuid::Uuid;
 
 use super::OpenType;
+use crate::core::command::{Object, Selector, Verb};
+use crate::core::id;
 use crate::core::status::Status;
 
 /// Which object a plan belongs to.
@@ -38,8 +40,8 @@ pub enum Source {
 /// A pause level as it was seen on an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sighting {
-    /// The layer it is about; `None` = the job.
-    pub layer: Option<String>,
+    /// The object it is about.
+    pub object: Object,
     /// Where it stands.
     pub source: Source,
     /// What it says; `None` = the annotation is not there, so the spec counts.
@@ -116,37 +118,85 @@ pub struct LiveJob {
     pub dirty: bool,
 }
 
-/// A one-shot command.
+/// A command: acts once, however often it is given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
-    /// Its id, from `core::id::command`: it acts once.
+    /// Its id, from `core::id::command`.
     pub id: Uuid,
     /// The job it is about.
     pub job_id: Uuid,
+    /// What it is asked of.
+    pub object: Object,
+    /// What is asked.
+    pub verb: Verb,
+    /// Of which of the object's tasks.
+    pub selector: Selector,
     /// Who asks.
     pub actor: String,
     /// Why, in a person's words.
     pub reason: Option<String>,
 }
 
+impl Command {
+    /// That a job's object is gone: kills it and marks it deleted; later commands on it change nothing.
+    pub fn deletion(job_id: Uuid, actor: &str) -> Self {
+        let created_ms = id::created_ms(job_id);
+        Self {
+            id: id::command(created_ms, &job_id.to_string(), "job", Verb::Delete.as_str(), "gone"),
+            job_id,
+            object: Object::Job,
+            verb: Verb::Delete,
+            selector: Selector::All,
+            actor: actor.to_owned(),
+            reason: None,
+        }
+    }
+}
+
+/// Why a command did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// Its object is gone.
+    #[error("the job was deleted")]
+    Deleted,
+    /// Its object is being deleted because its time to live is over.
+    #[error("the job's time to live is over")]
+    Expired,
+    /// It ended before all of it was loaded: there is nothing that could go on.
+    #[error("the job ended before it was loaded")]
+    NeverLoaded,
+    /// What it is about is still being loaded: it is to be given again afterwards.
+    #[error("its tasks are still being loaded")]
+    Loading,
+}
+
 /// What a command did, the first time or any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Done {
-    /// Tasks that it was about.
+    /// Tasks that it was about: those named, or else those that it moved.
     pub matched: u32,
-    /// Tasks that it moved.
+    /// Tasks that it moved; of a pause, what it paused.
     pub changed: u32,
-    /// The job is deleted, expired, or ended before it was loaded: nothing was done.
-    pub refused: bool,
+    /// Nothing was done, because of this.
+    pub refused: Option<Refusal>,
     /// What moved with it. Dispatch of the job may have changed: read its open types again.
     pub change: JobChange,
 }
 
-/// What a job's pause levels changed.
+/// How far a command has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// It is done.
+    Done(Done),
+    /// It is large: what was queued or running is stopped, the job stands still, and the rest follows step by step.
+    More(JobChange),
+}
+
+/// What pause levels changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paused {
-    /// The job and layers (by name) that are paused or unpaused now, with whether they are.
-    pub moved: Vec<(Option<String>, bool)>,
+    /// The objects that are paused or unpaused now, with whether they are.
+    pub moved: Vec<(Object, bool)>,
     /// What moved with it. Dispatch of the job may have changed when `moved` is not empty: read its open types again.
     pub change: JobChange,
 }

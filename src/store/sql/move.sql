@@ -1,23 +1,16 @@
--- Moves every task of the given stretches that stands where a move begins, whatever its attempt.
--- $1 job, $2 its day, $3 to $5 stretches (layer, first and last ordinal), $6 and $7 moves, $8 reason, $9 actor, $10 command.
--- The types of a layer are found by hopping through the index, which is by layer, type and ordinal.
-WITH RECURSIVE s AS (
-    SELECT * FROM unnest($3::uuid[], $4::int4[], $5::int4[]) AS s(layer_id, first, last)
-), k AS (
-    SELECT s.*, (SELECT t.type FROM igor.tasks t WHERE t.layer_id = s.layer_id AND t.created_at = $2 ORDER BY t.type LIMIT 1) AS type FROM s
-    UNION ALL
-    SELECT k.layer_id, k.first, k.last,
-           (SELECT t.type FROM igor.tasks t WHERE t.layer_id = k.layer_id AND t.type > k.type AND t.created_at = $2 ORDER BY t.type LIMIT 1)
-    FROM k WHERE k.type IS NOT NULL
+-- A command moves tasks that stand where a move begins, whatever their attempt; what was queued or running is revoked.
+-- $1 job, $2 its day, $3 tasks, $4 how closely they are meant, $5 to $7 moves (from, to, how closely meant at least), $8 reason,
+-- $9 actor, $10 command, $11 whether they are due out of the cursor's order, where they are to run again.
+WITH c AS (
+    SELECT * FROM unnest($3::uuid[], $4::int2[]) AS c(id, meant)
 ), m AS (
-    SELECT * FROM unnest($6::text[]::igor.status[], $7::text[]::igor.status[]) AS m("from", "to")
+    SELECT * FROM unnest($5::text[]::igor.status[], $6::text[]::igor.status[], $7::int2[]) AS m("from", "to", meant)
 ), upd AS (
     UPDATE igor.tasks t
     SET prev_status = t.status, status = m."to", version = t.version + 1, updated_at = statement_timestamp(), reason = $8,
         failures = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.failures END, lost = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.lost END
-    FROM k, m
-    WHERE t.layer_id = k.layer_id AND t.type = k.type AND t.ordinal >= k.first AND t.ordinal < k.last
-      AND t.created_at = $2 AND t.status = m."from"
+    FROM c, m
+    WHERE t.id = c.id AND t.created_at = $2 AND t.status = m."from" AND c.meant >= m.meant
     RETURNING t.id, t.created_at, t.layer_id, t.type, t.ordinal, t.prev_status, t.status, t.attempt, t.version
 ), hist AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor, reason, command_id)
@@ -27,7 +20,7 @@ WITH RECURSIVE s AS (
     SELECT 'K', u.id, u.created_at, u.attempt FROM upd u WHERE u.prev_status IN ('QUEUED', 'RUNNING') ORDER BY u.layer_id, u.ordinal
 ), rq AS (
     INSERT INTO igor.requeue AS q (task_id, created_at, layer_id, type, not_before)
-    SELECT u.id, u.created_at, u.layer_id, u.type, statement_timestamp() FROM upd u WHERE u.status = 'PENDING'
+    SELECT u.id, u.created_at, u.layer_id, u.type, statement_timestamp() FROM upd u WHERE u.status = 'PENDING' AND $11
     ON CONFLICT (task_id) DO UPDATE SET not_before = excluded.not_before
 ), d AS (
     SELECT u.layer_id,
