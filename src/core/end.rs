@@ -49,8 +49,7 @@ fn killed(end: &End) -> String {
 pub fn errors(layers: &[Layer]) -> String {
     const SHOWN: usize = 5;
     let errored: Vec<&Layer> = layers.iter().filter(|layer| layer.status == Status::Errored).collect();
-    let said =
-        |layer: &&Layer| format!("{}: {} of {} errored", layer.name, number(layer.tasks.errored), tasks(layer.tasks.total()));
+    let said = |layer: &&Layer| format!("{}: {} of {} errored", layer.name, number(layer.tasks.errored), tasks(layer.tasks.total()));
     let shown: Vec<String> = errored.iter().take(SHOWN).map(said).collect();
     let more = u32::try_from(errored.len().saturating_sub(SHOWN)).unwrap_or(u32::MAX);
     let more = if more > 0 { format!("; and {}", counted(more, "more layer")) } else { String::new() };
@@ -88,10 +87,7 @@ mod tests {
         let by_name = end("mara", Some("wrong scene"));
         assert_eq!(said(Some(KILLED), Some(&by_name)), "killed by mara at 2026-11-24T15:14:36Z: wrong scene (1 task stopped)");
         let by_annotation = end("annotation", None);
-        assert_eq!(
-            said(Some(KILLED), Some(&by_annotation)),
-            "killed by the annotation igor/kill at 2026-11-24T15:14:36Z (1 task stopped)"
-        );
+        assert_eq!(said(Some(KILLED), Some(&by_annotation)), "killed by the annotation igor/kill at 2026-11-24T15:14:36Z (1 task stopped)");
         let by_deadline = end("igor-operator", Some(DEADLINE_EXCEEDED));
         assert_eq!(
             said(Some(DEADLINE_EXCEEDED), Some(&by_deadline)),

@@ -104,10 +104,7 @@ fn a_limit_says_its_numbers_and_one_of_none_is_a_drain() {
     assert_eq!(own(50, 50), ["render: 50 in flight, maxInFlight of the layer is 50, 1,950 tasks wait"]);
     assert_eq!(own(0, 0), ["render: drained, maxInFlight of the layer is 0 and 1,950 tasks wait"]);
     let of_job = Known { limit: limit(50, 60), ..Known::default() };
-    let two = job(vec![
-        layer("a", 0, Status::Running, Counters { running: 60, ..pending(1) }),
-        layer("b", 0, Status::Running, pending(2)),
-    ]);
+    let two = job(vec![layer("a", 0, Status::Running, Counters { running: 60, ..pending(1) }), layer("b", 0, Status::Running, pending(2))]);
     assert_eq!(said(&two, &of_job), ["60 in flight, maxInFlight of the job is 50, 3 tasks wait"]);
 }
 
