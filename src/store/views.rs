@@ -109,7 +109,8 @@ async fn read_command(connection: &mut PgConnection, snapshot: &mut Snapshot) ->
         r#"SELECT c.verb, c.actor, c.reason, c.at AS "at!: Time", c.next_ordinal, c.changed
            FROM igor.commands c JOIN igor.jobs j ON j.id = c.job_id AND j.created_at = c.created_at
            WHERE c.job_id = $1 AND c.created_at = $2 AND j.created_at = $2
-             AND (c.id::text = j.gate OR j.gate IS NULL AND c.verb IN ('kill', 'deadline') AND c.done_at <= j.finished_at)
+             AND (c.id::text = j.gate
+                  OR j.gate IS NULL AND c.verb IN ('kill', 'deadline') AND c.object = 'job' AND c.selector = 'true' AND c.at <= j.finished_at)
            ORDER BY c.at DESC LIMIT 1"#,
         snapshot.job_id,
         Time::of(snapshot.job_id) as _

@@ -18,4 +18,5 @@ mod silence;
 mod snapshot;
 mod stress;
 mod throughput;
+mod why;
 mod world;

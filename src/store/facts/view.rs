@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::core::end::End;
-use crate::core::job::Job;
-use crate::core::wait::Known;
+use crate::core::job::{Facts, Job};
+use crate::core::wait::{Known, waits};
 
 /// A job as it stands: all that its status needs but what the queue knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +45,21 @@ pub struct Snapshot {
     pub end: Option<End>,
     /// What stands still; what no worker serves is for the queue to add, and what failed tasks said for `commonest_failure`.
     pub known: Known,
+}
+
+impl Snapshot {
+    /// All that its status shows, when so much is known of what stands still.
+    pub fn facts(&self, known: &Known) -> Facts {
+        Facts {
+            waits: waits(&self.job, known),
+            job: self.job.clone(),
+            reason: self.reason.clone(),
+            started_ms: self.started_ms,
+            finished_ms: self.finished_ms,
+            paused_ms: self.paused_ms,
+            end: self.end.clone(),
+        }
+    }
 }
 
 /// What the core does not need to know of a layer.
