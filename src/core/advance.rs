@@ -74,9 +74,9 @@ impl Planner {
         match cause {
             Cause::Nothing => {}
             Cause::Skipped { whole, part } => {
-                whole.iter().for_each(|index| self.end(*index));
-                if self.job.finished {
-                    part.iter().for_each(|index| self.end(*index));
+                let part = if self.job.finished { part.as_slice() } else { &[] };
+                for index in whole.iter().chain(part) {
+                    self.end(*index);
                 }
                 if self.job.finished && self.job.status != Status::Completed && self.job.layers.iter().all(|layer| layer.status.is_done()) {
                     self.take(Step::FinishJob(Status::Completed));

@@ -31,6 +31,8 @@ pub(super) const COUNTERS: Duration = Duration::from_secs(5);
 /// Active jobs are looked at so often, whatever happens; ended ones more rarely.
 const ACTIVE: Duration = Duration::from_secs(300);
 const ENDED: Duration = Duration::from_secs(3600);
+/// A command that Redis was not told of is looked at again so soon.
+const UNRELAYED: Duration = Duration::from_secs(1);
 /// A ConfigMap that is missing is looked for so often.
 const MISSING_LIST: Duration = Duration::from_secs(15);
 
@@ -57,7 +59,8 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         return Ok(Action::requeue(wait));
     }
     let at_once = acceptance.loading.then_some(Duration::ZERO);
-    let looks = [at_once, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
+    let unrelayed = handled.unrelayed.then_some(UNRELAYED);
+    let looks = [at_once, unrelayed, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
