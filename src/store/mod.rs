@@ -7,6 +7,7 @@
 mod accept;
 mod advance;
 mod apply;
+mod audit;
 mod collect;
 mod command;
 mod connect;

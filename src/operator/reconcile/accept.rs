@@ -33,7 +33,9 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
     match resolution {
         Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false }),
         Resolution::Refused(refusal) => {
-            if let Some(known) = observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading)) {
+            if let Some(known) =
+                observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading))
+            {
                 // The rest of an edit that was being loaded will not come.
                 term.context.store.take_back(term.epoch, known.job_id).await?;
             }

@@ -77,17 +77,11 @@ enum Piece<'a> {
 }
 
 impl Piece<'_> {
-    /// How many of them begin paused.
+    /// How many of its tasks begin paused.
     fn paused(&self) -> u32 {
         match self {
             Self::Singles { tasks, .. } => u32::try_from(tasks.iter().filter(|task| task.paused).count()).unwrap_or(u32::MAX),
-            Self::Stretch { task, count, .. } => {
-                if task.paused {
-                    *count
-                } else {
-                    0
-                }
-            }
+            Self::Stretch { task, count, .. } => u32::from(task.paused) * count,
         }
     }
 }
@@ -104,7 +98,8 @@ impl Target<'_> {
             }
         }
         sqlx::query!(
-            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4, updated_at = statement_timestamp()
+            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4,
+                                    updated_at = statement_timestamp()
              WHERE id = $1 AND created_at = $2",
             self.layer_id,
             self.job.created() as _,
