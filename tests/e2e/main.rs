@@ -8,6 +8,7 @@ mod beside;
 mod failing;
 mod faults;
 mod gone;
+mod growth;
 mod leading;
 mod lifecycle;
 mod plans;

@@ -19,7 +19,7 @@ use crate::core::plan::{AcceptedLayer, AcceptedPlan, Backoff, Fault, edit};
 /// One transaction of an edit, of at most `rows` rows of tasks.
 pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut LockedJob, wish: Wish<'_>, rows: u32) -> Result<Step, Error> {
     if wish.identity.generation < job.generation {
-        return Ok(Step::Accepted(known(job, Vec::new())));
+        return Ok(Step::Accepted(Box::new(known(job, Vec::new()))));
     }
     if job.gate.is_some() {
         return Ok(Step::Gated);
@@ -56,7 +56,7 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
     }
     // What was announced by an earlier plan is in; this one may add more.
     let is_later = accepted.refused.is_empty() && wish.identity.generation > job.generation;
-    Ok(if all && !is_later { Step::Accepted(accepted) } else { Step::More })
+    Ok(if all && !is_later { Step::Accepted(Box::new(accepted)) } else { Step::More })
 }
 
 fn known(job: &LockedJob, refused: Vec<Fault>) -> Accepted {
