@@ -17,5 +17,6 @@ mod pause;
 mod silence;
 mod snapshot;
 mod stress;
+mod table;
 mod throughput;
 mod world;
