@@ -18,6 +18,7 @@ mod pause;
 mod silence;
 mod snapshot;
 mod stress;
+mod table;
 mod throughput;
 mod why;
 mod world;
