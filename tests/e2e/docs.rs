@@ -125,7 +125,7 @@ fn none(_: &World) -> Vec<crate::support::process::Process> {
 #[tokio::test]
 async fn the_readme_shows_what_people_see() {
     let renders = |world: &World| {
-        let script = ["--type", "render", "--type", "join", "--exec", "sleep", "0.1"];
+        let script = ["--type", "render", "--type", "join", "--slots", "8", "--exec", "sleep", "0.1"];
         vec![world.worker(&script)]
     };
     follow("docs_readme", "README.md", renders).await;

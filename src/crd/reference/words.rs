@@ -133,7 +133,7 @@ mod tests {
     /// Where the reasons of conditions stand as words.
     const SOURCES: [&str; 4] = [
         include_str!("../status/conditions.rs"),
-        include_str!("../../core/wait.rs"),
+        include_str!("../../core/wait/words.rs"),
         include_str!("../../core/plan/fault.rs"),
         include_str!("../../operator/error.rs"),
     ];

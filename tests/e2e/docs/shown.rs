@@ -43,7 +43,8 @@ fn mask_word(word: &str, moving: bool) -> String {
 
 /// `5s`, `2m10s`, `3h`, `2d5h`.
 fn is_age(word: &str) -> bool {
-    word == "<unknown>" || (word.starts_with(digit) && word.ends_with(['s', 'm', 'h', 'd']) && word.chars().all(|c| digit(c) || "smhd.".contains(c)))
+    word == "<unknown>"
+        || (word.starts_with(digit) && word.ends_with(['s', 'm', 'h', 'd']) && word.chars().all(|c| digit(c) || "smhd.".contains(c)))
 }
 
 /// `2026-11-24T15:15:08Z`, `15:15:08`, `2026-11-24`.
