@@ -12,6 +12,7 @@ mod days;
 mod dispatch;
 mod ends;
 mod fence;
+mod growth;
 mod outbox;
 mod partitions;
 mod pause;
