@@ -95,7 +95,7 @@ impl Store {
 }
 
 fn nothing(refused: Option<Refusal>, change: super::facts::JobChange) -> Done {
-    Done { matched: 0, changed: 0, refused, change }
+    Done { matched: 0, changed: 0, refused, again: false, change }
 }
 
 /// One step of one command, in a transaction that holds the job's lock.
@@ -106,7 +106,13 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         return Ok(Progress::Done(nothing(refused, job.unchanged())));
     };
     if so_far.done {
-        return Ok(Progress::Done(Done { matched: so_far.matched, changed: so_far.changed, refused: None, change: job.unchanged() }));
+        return Ok(Progress::Done(Done {
+            matched: so_far.matched,
+            changed: so_far.changed,
+            refused: None,
+            again: true,
+            change: job.unchanged(),
+        }));
     }
     let selection = Selection::resolve(connection, job, &layers, command, so_far.next_ordinal == 0).await?;
     let mut work = tasks::Work { job, layers: &layers, command, selection: &selection, requeue: true };
@@ -134,7 +140,7 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         changed: changed + more,
     };
     progress::write(connection, command, counted, true).await?;
-    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, change }))
+    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, again: false, change }))
 }
 
 /// Why nothing may be done, if so.

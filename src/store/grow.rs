@@ -12,4 +12,3 @@ mod live;
 mod there;
 
 pub use add::MAX_ADDED;
-pub(super) use announce::take_back;

@@ -1,6 +1,7 @@
 //! A job as it stands, for its status; and its failures, for people.
 
 mod failures;
+mod objects;
 
 use std::collections::BTreeMap;
 

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -27,12 +28,12 @@ async fn every_sample_is_taken_and_its_plan_resolves() {
     let mut totals = Vec::new();
     for job in jobs.list(&kube::api::ListParams::default()).await.expect("the jobs") {
         let mut files = std::collections::BTreeMap::new();
-        for key in crd::resolve::sources(&job.spec) {
+        for key in crd::resolve::sources(&job.spec, &BTreeSet::new()) {
             let map = maps.get_opt(&key.name).await.expect("an answer");
             files.insert(key.clone(), crd::resolve::of_config_map(map, &key.key));
         }
         let name = job.metadata.name.expect("a name");
-        let plan = crd::resolve::plan(&job.spec, &files).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
+        let plan = crd::resolve::plan(&job.spec, &files, &BTreeSet::new()).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
         totals.push((name, plan.total()));
     }
     assert_eq!(totals, [("from-a-file".to_owned(), 3), ("hello".to_owned(), 1), ("nightly".to_owned(), 50_003)]);

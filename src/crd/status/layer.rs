@@ -36,6 +36,7 @@ pub fn layer_status(view: LayerView<'_>, previous: Option<&IgorLayerStatus>, gen
         failed_tasks: failed.into_iter().take(MAX_FAILED).map(shortened).collect(),
         started_at: started_ms.map(moment),
         finished_at: finished_ms.map(moment),
+        last_handled: previous.map(|previous| previous.last_handled.clone()).unwrap_or_default(),
         conditions: conditions(of_layer(layer), before, generation, now_ms),
     }
 }
