@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::{Command, Done, Epoch, Progress, Refusal};
+use super::grow::take_back;
 use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, layers_of, lock_job};
 use crate::core::command::{Object, Verb};
@@ -114,6 +115,7 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
             change: job.unchanged(),
         }));
     }
+    let layers = whole(connection, job, layers, command).await?;
     let selection = Selection::resolve(connection, job, &layers, command, so_far.next_ordinal == 0).await?;
     let mut work = tasks::Work { job, layers: &layers, command, selection: &selection, requeue: true };
     let (mut matched, mut changed) = (so_far.matched.max(selection.named()), so_far.changed);
@@ -141,6 +143,15 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
     };
     progress::write(connection, command, counted, true).await?;
     Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, again: false, change }))
+}
+
+/// A job that is to end without waiting for an edit that is being loaded: the edit is taken back.
+async fn whole(connection: &mut PgConnection, job: &LockedJob, layers: Vec<LayerRow>, command: &Command) -> Result<Vec<LayerRow>, Error> {
+    if !job.loaded || !kill::ends_job(command) || !layers.iter().any(|row| row.layer.is_loading()) {
+        return Ok(layers);
+    }
+    take_back(connection, job, &layers).await?;
+    layers_of(connection, &[job.id], ACT).await
 }
 
 /// Why nothing may be done, if so.
