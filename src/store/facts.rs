@@ -4,12 +4,14 @@
 //! unix milliseconds by the database's clock. Nothing here knows SQL, Kubernetes or Redis.
 
 mod audit;
+mod growth;
 mod job;
 mod results;
 mod view;
 mod work;
 
 pub use audit::{Event, Given, Moved, TaskPage, TaskPlace, TaskView};
+pub use growth::{Added, Adding, NotAdded};
 pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
 pub use view::{Failure, LayerFacts, Snapshot};

@@ -160,7 +160,7 @@ type Beside = (LayerFacts, Option<(u32, i64)>, u32);
 /// What the core does not need, by layer.
 async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTreeMap<Uuid, Beside>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT l.id, l.title, l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
+        r#"SELECT l.id, l.title, l.grow_ordinal IS NOT NULL AS "growing!", l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
                   ARRAY(SELECT o.type FROM igor.layer_types o WHERE o.layer_id = l.id ORDER BY o.type) AS "kinds!",
                   q.waiting AS "waiting!", q.due AS "due: Time", l.n_paused, l.max_in_flight
            FROM igor.layers l
@@ -179,6 +179,7 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
         let facts = LayerFacts {
             layer_id: row.id,
             title: row.title,
+            growing: row.growing,
             reason: row.reason,
             started_ms: row.started.map(|at| at.0),
             finished_ms: row.finished.map(|at| at.0),
@@ -193,6 +194,15 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
 impl LayerFacts {
     /// A layer of which nothing but its id is known.
     fn of(layer_id: Uuid) -> Self {
-        Self { layer_id, title: String::new(), reason: None, started_ms: None, finished_ms: None, kinds: Vec::new(), max_in_flight: None }
+        Self {
+            layer_id,
+            title: String::new(),
+            growing: false,
+            reason: None,
+            started_ms: None,
+            finished_ms: None,
+            kinds: Vec::new(),
+            max_in_flight: None,
+        }
     }
 }

@@ -69,6 +69,8 @@ pub struct LayerFacts {
     pub layer_id: Uuid,
     /// Its title for people.
     pub title: String,
+    /// More tasks of an edit are being loaded into it, and its own are in.
+    pub growing: bool,
     /// Why it stands as it does.
     pub reason: Option<String>,
     /// When it first opened.
