@@ -108,7 +108,8 @@ async fn a_layers_status_is_written_strictly_and_reads_back() {
     let layers: Api<IgorLayer> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let layer = layer(0);
     let failed = |ix| FailedTask { name: "x".repeat(63), index: Some(ix), attempt: 3, message: Some("ä".repeat(999)) };
-    let view = LayerView { layer: &layer, started_ms: Some(0), finished_ms: Some(1), failed: (0..50).map(failed).collect() };
+    let view =
+        LayerView { layer: &layer, started_ms: Some(0), finished_ms: Some(1), max_in_flight: None, failed: (0..50).map(failed).collect() };
     let status = layer_status(view, None, 1, 1_764_000_060_000);
     let params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
     let patch = json!({"apiVersion": "igor.dev/v1alpha1", "kind": "IgorLayer", "status": status});

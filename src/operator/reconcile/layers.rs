@@ -186,7 +186,8 @@ async fn status(term: &Term, layer: &Layer, facts: &LayerFacts, previous: Option
             failures.into_iter().map(named).collect()
         }
     };
-    let view = LayerView { layer, started_ms: facts.started_ms, finished_ms: facts.finished_ms, failed };
+    let LayerFacts { started_ms, finished_ms, max_in_flight, .. } = *facts;
+    let view = LayerView { layer, started_ms, finished_ms, max_in_flight, failed };
     // A handle's spec is never changed: it has one generation.
     Ok(layer_status(view, previous, 1, now_ms()))
 }
