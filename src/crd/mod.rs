@@ -7,6 +7,7 @@ pub mod crdgen;
 mod job;
 mod job_status;
 mod layer;
+pub mod reference;
 pub mod resolve;
 mod rules;
 mod schema;

@@ -5,6 +5,7 @@ mod support;
 
 mod alone;
 mod beside;
+mod docs;
 mod failing;
 mod faults;
 mod gone;
@@ -15,4 +16,5 @@ mod redis_lost;
 mod restore;
 mod steering;
 mod unreadable;
+mod why;
 mod world;

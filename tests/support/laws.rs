@@ -13,9 +13,9 @@ const LAWS: &[(&str, &str)] = &[
                                count(t.id) FILTER (WHERE t.status = 'ERRORED'), count(t.id) FILTER (WHERE t.status = 'SKIPPED'), count(t.id))",
     ),
     (
-        "a layer counts its paused tasks",
+        "the paused tasks of a layer are counted",
         "SELECT l.name FROM igor.layers l LEFT JOIN igor.tasks t ON t.layer_id = l.id AND t.created_at = l.created_at GROUP BY l.created_at, l.id
-         HAVING l.n_paused <> count(t.id) FILTER (WHERE t.paused_at IS NOT NULL)",
+         HAVING l.n_paused <> count(t.paused_at)",
     ),
     (
         "a task's version is 1 and its rows in the audit, whose last word is its status",
