@@ -58,6 +58,11 @@ impl Store {
         }
     }
 
+    /// One transaction of a command: [`Store::command`] repeats it to the end.
+    pub async fn command_chunk(&self, epoch: Option<Epoch>, command: &Command) -> Result<Progress, Error> {
+        within(ACT, self.step(epoch, Some(command), command.job_id)).await.map(|(progress, _)| progress)
+    }
+
     /// Goes on for about a second with a command that was cut off; `None` when there is none.
     pub async fn resume(&self, epoch: Option<Epoch>, job_id: Uuid) -> Result<Option<Progress>, Error> {
         let began = Instant::now();
