@@ -2,7 +2,8 @@
 //!
 //! Blocks of `yaml` whose first line is a comment with a file name become that file; the others have to be objects that the API server
 //! takes. In blocks of `console` the lines behind `$ ` are run by a shell. What stands below one is what it prints, with ages, times
-//! and ids masked, and with any lines where the page says `…`; where nothing stands below it, it only has to succeed.
+//! and ids masked, and with any lines where the page says `…`; where nothing stands below it, it only has to succeed. A block that is
+//! marked `later` tells of what is not built yet, and is not run.
 
 mod page;
 mod shown;
@@ -37,7 +38,7 @@ async fn follow(name: &str, page: &'static str, workers: fn(&World) -> Vec<crate
         let reader = Reader { world, page, folder };
         reader.set_up();
         let markdown = std::fs::read_to_string(from_root(page)).expect("the page");
-        for block in page::blocks(&markdown) {
+        for block in page::blocks(&markdown).into_iter().filter(|block| !block.later) {
             reader.block(&block).await;
         }
     })
