@@ -1,5 +1,6 @@
 //! The command `igor`: one call per subcommand.
 
+mod look;
 mod partitions;
 
 use std::path::PathBuf;
@@ -38,6 +39,12 @@ enum Command {
         #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
         database_url: Secret,
     },
+    /// Show a job as the ledger has it: its head, then a line a layer
+    Get(look::Look),
+    /// Say why a job, a layer or a task stands as it does, and the command that would change it
+    Why(look::Look),
+    /// Print what was asked of a job and what moved in it, in order, with who and why
+    Audit(look::Audit),
     /// List the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
     /// Print the custom resource definitions, or write them to a folder
@@ -103,6 +110,9 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Worker(flags) => serve(flags).await,
         Command::Migrate { database_url } => Ok(store::migrate(database_url.expose()).await?),
+        Command::Get(look) => look::get(look).await,
+        Command::Why(look) => look::why(look).await,
+        Command::Audit(audit) => look::history(audit).await,
         Command::Partitions(flags) => partitions::run(flags).await,
         Command::Crds { markdown: true, .. } => print(&crd::reference::markdown()?),
         Command::Crds { dir, .. } => crds(dir),

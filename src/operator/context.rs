@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::clients::Clients;
 use super::events::Events;
-use super::reconcile::{Read, Refusal, Shown};
+use super::reconcile::{Read, Refused, Shown};
 use super::writes::Writes;
 use crate::crd::IgorJobStatus;
 use crate::{config, queue, store};
@@ -47,8 +47,8 @@ pub(super) struct Memory {
     pub(super) layers: Option<Shown>,
     /// When a foreign object stood where a handle was to be made.
     pub(super) foreign: Option<Instant>,
-    /// What was wrong with an edit of the accepted plan, and its generation.
-    pub(super) refused: Option<(i64, Refusal)>,
+    /// What was wrong with an edit of the accepted plan.
+    pub(super) refused: Option<Refused>,
     /// Values of annotations that were told in an Event.
     pub(super) told: Vec<String>,
     /// What failed tasks of its held layers said.

@@ -16,4 +16,5 @@ mod redis_lost;
 mod restore;
 mod steering;
 mod unreadable;
+mod why;
 mod world;

@@ -135,8 +135,17 @@ pub(crate) fn plan(layers: Vec<LayerPlan>) -> Plan {
 }
 
 pub(crate) fn layer(name: &str, priority: i32, tasks: Vec<TaskPlan>) -> LayerPlan {
-    let mut layer =
-        LayerPlan { name: name.to_owned(), title: None, priority, paused: false, max_in_flight: None, tasks, spec_hash: [0; 32] };
+    let mut layer = LayerPlan {
+        name: name.to_owned(),
+        title: None,
+        priority,
+        paused: false,
+        max_in_flight: None,
+        inline: tasks.len(),
+        tasks,
+        spec_hash: [0; 32],
+        sources_hash: None,
+    };
     layer.spec_hash = layer.hash_of_first(usize::MAX);
     layer
 }

@@ -70,14 +70,14 @@ fn accepted(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> Said {
     let Some(facts) = facts else { return Said::no("Accepted", "Loading", "the spec is not in the ledger yet") };
     let layers = &facts.job.layers;
     let expected: u32 = layers.iter().map(|layer| layer.expected).sum();
-    if facts.job.accepted {
+    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
+    if facts.job.accepted && loaded >= expected {
         return Said::yes(
             "Accepted",
             "Accepted",
             format!("{} in {}", tasks(expected), counted(layers.len().try_into().unwrap_or(u32::MAX), "layer")),
         );
     }
-    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
     Said::no("Accepted", "Loading", format!("{} of {} are in the ledger", number(loaded), tasks(expected)))
 }
 

@@ -1,10 +1,11 @@
-//! Stage 3: the plan goes into the ledger, once.
+//! Stage 3: the plan goes into the ledger, once; and what a later one adds to it.
 
 use super::layers::is_ours;
 use super::observe::{Observed, version};
-use super::resolve::{Refusal, Resolution};
+use super::resolve::{Refusal, Refused, Resolution};
 use crate::core::command::{Object, parse_level};
 use crate::core::id;
+use crate::core::job::Layer;
 use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
@@ -31,7 +32,15 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
     }
     match resolution {
         Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false }),
-        Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false }),
+        Resolution::Refused(refusal) => {
+            if let Some(known) =
+                observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading))
+            {
+                // The rest of an edit that was being loaded will not come.
+                term.context.store.take_back(term.epoch, known.job_id).await?;
+            }
+            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false })
+        }
         Resolution::Plan(plan, object) => write(term, observed, &plan, &object).await,
     }
 }
@@ -62,17 +71,11 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
     term.know(accepted.job_id, &observed.namespace, &observed.name);
     term.announce(&accepted.change);
     term.wakes.jobs([accepted.job_id]);
-    let mut differs: Vec<String> = accepted.differs.iter().map(|layer| format!("layer {layer}")).collect();
-    if observed.known.as_ref().is_some_and(|known| known.job.accepted && known.job.on_failure != plan.on_failure) {
-        differs.push("onFailure".to_owned());
-    }
-    let refusal = (!differs.is_empty()).then(|| {
-        let message = format!(
-            "the accepted plan runs on; what differs: {}. What is accepted does not change: put it back as it was",
-            differs.join(", ")
-        );
-        let refusal = Refusal::new(Reason::ImmutablePlan, message);
-        term.context.remember(&observed.uid, |memory| memory.refused = Some((identity.generation, refusal.clone())));
+    let refusal = (!accepted.refused.is_empty()).then(|| {
+        let Refusal { reason, message } = Refusal::of(&accepted.refused);
+        let refusal = Refusal::new(reason, format!("{message}\nthe job runs on with the accepted plan"));
+        let refused = Refused::new(observed, identity.generation, refusal.clone());
+        term.context.remember(&observed.uid, |memory| memory.refused = Some(refused));
         refusal
     });
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })

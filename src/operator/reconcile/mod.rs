@@ -22,7 +22,7 @@ use kube::runtime::controller::Action;
 pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
-pub(super) use self::resolve::Refusal;
+pub(super) use self::resolve::Refused;
 use super::term::Term;
 use super::{Error, Job};
 

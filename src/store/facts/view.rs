@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use crate::core::end::End;
-use crate::core::job::Job;
-use crate::core::wait::Known;
+use crate::core::job::{Facts, Job};
+use crate::core::wait::{Known, waits};
 
 /// A job as it stands: all that its status needs but what the queue knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,21 @@ pub struct Snapshot {
     pub known: Known,
 }
 
+impl Snapshot {
+    /// All that its status shows, when so much is known of what stands still.
+    pub fn facts(&self, known: &Known) -> Facts {
+        Facts {
+            waits: waits(&self.job, known),
+            job: self.job.clone(),
+            reason: self.reason.clone(),
+            started_ms: self.started_ms,
+            finished_ms: self.finished_ms,
+            paused_ms: self.paused_ms,
+            end: self.end.clone(),
+        }
+    }
+}
+
 /// What the core does not need to know of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerFacts {
@@ -54,6 +69,8 @@ pub struct LayerFacts {
     pub layer_id: Uuid,
     /// Its title for people.
     pub title: String,
+    /// More tasks of an edit are being loaded into it, and its own are in.
+    pub growing: bool,
     /// Why it stands as it does.
     pub reason: Option<String>,
     /// When it first opened.

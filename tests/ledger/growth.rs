@@ -1,0 +1,3 @@
+//! Jobs that grow after they were accepted.
+
+mod add;
