@@ -48,7 +48,7 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
 impl Block {
     /// The name of the file that the block is, told in a comment on its first line.
     pub(super) fn file_name(&self) -> Option<&str> {
-        self.text.lines().next()?.strip_prefix("# ").filter(|name| name.ends_with(".yaml"))
+        self.text.lines().next()?.strip_prefix("# ").filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "yaml"))
     }
 
     /// The commands of a console.
