@@ -30,7 +30,9 @@ pub(super) fn about(term: &Term, object: &ObjectReference, type_: EventType, rea
 }
 
 fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, note: &str) -> Event {
-    let name = format!("{}.{:016x}", about.name.as_deref().unwrap_or("igor"), rand::random::<u64>());
+    let now = Timestamp::now();
+    // kubectl shows events in the order of their names.
+    let name = format!("{}.{:016x}{:04x}", about.name.as_deref().unwrap_or("igor"), now.as_nanosecond(), rand::random::<u16>());
     let type_ = match type_ {
         EventType::Normal => "Normal",
         EventType::Warning => "Warning",
@@ -41,7 +43,7 @@ fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, no
         reason: Some(reason.to_owned()),
         note: Some(note.to_owned()),
         type_: Some(type_.to_owned()),
-        event_time: Some(MicroTime(Timestamp::now())),
+        event_time: Some(MicroTime(now)),
         reporting_controller: Some("igor.dev/operator".to_owned()),
         reporting_instance: Some(term.context.identity.clone()),
         regarding: Some(about),
