@@ -49,6 +49,9 @@ enum Command {
     Partitions(partitions::Partitions),
     /// Print the custom resource definitions, or write them to a folder
     Crds {
+        /// Print their reference for people instead, as Markdown
+        #[arg(long, conflicts_with = "dir")]
+        markdown: bool,
         /// Folder to write them to, a file each
         #[arg(long, value_name = "FOLDER")]
         dir: Option<PathBuf>,
@@ -111,7 +114,8 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Why(look) => look::why(look).await,
         Command::Audit(audit) => look::history(audit).await,
         Command::Partitions(flags) => partitions::run(flags).await,
-        Command::Crds { dir } => crds(dir),
+        Command::Crds { markdown: true, .. } => print(&crd::reference::markdown()?),
+        Command::Crds { dir, .. } => crds(dir),
     }
 }
 
@@ -129,12 +133,16 @@ async fn serve(flags: Worker) -> anyhow::Result<()> {
     Ok(worker::serve(options).await?)
 }
 
-fn crds(dir: Option<PathBuf>) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn crds(dir: Option<PathBuf>) -> anyhow::Result<()> {
     let files = crd::yaml()?;
     let Some(dir) = dir else {
         let text: Vec<String> = files.into_iter().map(|(_, text)| text).collect();
-        return Ok(std::io::stdout().write_all(text.join("---\n").as_bytes())?);
+        return print(&text.join("---\n"));
     };
     std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     for (name, text) in files {

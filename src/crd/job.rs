@@ -73,7 +73,7 @@ pub struct IgorJobSpec {
     #[schemars(range(min = 0))]
     pub max_in_flight: Option<i32>,
     /// What happens when a layer ends with failed tasks. Hold: the job waits for a person, who retries or skips them. Continue: the
-    /// layers behind it run, and the job ends as Errored. Cannot be changed once the job is accepted.
+    /// layers behind it run, and the job ends as Errored. Cannot be changed.
     #[serde(default)]
     pub on_failure: OnFailure,
     /// Seconds from the first start after which everything unfinished is killed, with reason DeadlineExceeded. Time spent paused
@@ -86,14 +86,14 @@ pub struct IgorJobSpec {
     #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i32>,
     /// For which tasks objects are made to see and steer them with kubectl. Failed: for the newest failed tasks of each layer.
-    /// None: for none.
+    /// None: for none. May be changed at any time.
     #[serde(default)]
     pub task_objects: TaskObjects,
     /// What holds for tasks that do not say. A change that makes an accepted task another one, or a change of backoff, is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<TaskDefaults>,
-    /// The layers. Those of one priority run together, and the next begin when all of them are done. More may be added at any time,
-    /// behind every priority that has begun; those that are accepted stay.
+    /// The layers. Those of one priority run together, and the next begin when all of them are done. Layers may be added behind
+    /// every priority that has begun.
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub layers: Vec<JobLayer>,
 }
@@ -174,12 +174,13 @@ pub struct JobLayer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_in_flight: Option<i32>,
-    /// Its tasks, at most 1,000 a layer and 2,000 a job: for more use an array (count) or tasksFrom. More may be appended until the
-    /// layer begins, and while it or the job is paused until it ends; those that are accepted stay as they are.
+    /// Its tasks, at most 1,000 a layer and 2,000 a job: for more use an array (count) or tasksFrom. Tasks may be appended while the
+    /// layer has not begun, or while it or its job is paused and it has not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks: Vec<LayerTask>,
-    /// Where more of its tasks stand, in this order behind those of tasks. Read once, when the layer is accepted.
+    /// Where more of its tasks stand, in this order behind those of tasks. Read once, when the layer is
+    /// accepted. Cannot be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks_from: Vec<TasksFrom>,

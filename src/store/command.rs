@@ -58,6 +58,11 @@ impl Store {
         }
     }
 
+    /// One transaction of a command: [`Store::command`] repeats it to the end.
+    pub async fn command_chunk(&self, epoch: Option<Epoch>, command: &Command) -> Result<Progress, Error> {
+        within(ACT, self.step(epoch, Some(command), command.job_id)).await.map(|(progress, _)| progress)
+    }
+
     /// Goes on for about a second with a command that was cut off; `None` when there is none.
     pub async fn resume(&self, epoch: Option<Epoch>, job_id: Uuid) -> Result<Option<Progress>, Error> {
         let began = Instant::now();
@@ -96,7 +101,7 @@ impl Store {
 }
 
 fn nothing(refused: Option<Refusal>, change: super::facts::JobChange) -> Done {
-    Done { matched: 0, changed: 0, refused, change }
+    Done { matched: 0, changed: 0, refused, again: false, change }
 }
 
 /// One step of one command, in a transaction that holds the job's lock.
@@ -107,7 +112,13 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         return Ok(Progress::Done(nothing(refused, job.unchanged())));
     };
     if so_far.done {
-        return Ok(Progress::Done(Done { matched: so_far.matched, changed: so_far.changed, refused: None, change: job.unchanged() }));
+        return Ok(Progress::Done(Done {
+            matched: so_far.matched,
+            changed: so_far.changed,
+            refused: None,
+            again: true,
+            change: job.unchanged(),
+        }));
     }
     let layers = whole(connection, job, layers, command).await?;
     let selection = Selection::resolve(connection, job, &layers, command, so_far.next_ordinal == 0).await?;
@@ -136,7 +147,7 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         changed: changed + more,
     };
     progress::write(connection, command, counted, true).await?;
-    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, change }))
+    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, again: false, change }))
 }
 
 /// A job that is to end without waiting for an edit that is being loaded: the edit is taken back.

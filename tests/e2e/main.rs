@@ -5,6 +5,7 @@ mod support;
 
 mod alone;
 mod beside;
+mod docs;
 mod failing;
 mod faults;
 mod gone;

@@ -69,7 +69,7 @@ const LAWS: &[(&str, &str)] = &[
     ),
     (
         "an attempt is handed out once, by a number that only rises",
-        "SELECT t.name FROM igor.tasks t JOIN igor.transitions a ON a.task_id = t.id AND a.\"to\" = 'QUEUED' GROUP BY t.created_at, t.id
+        "SELECT t.name FROM igor.tasks t JOIN igor.transitions a ON a.task_id = t.id AND a.\"to\" = 'QUEUED' AND a.\"from\" <> 'QUEUED' GROUP BY t.created_at, t.id
          HAVING count(DISTINCT a.attempt) <> count(*) OR max(a.attempt) <> t.attempt
              OR array_agg(a.attempt ORDER BY a.version) <> array_agg(a.attempt ORDER BY a.attempt)",
     ),
