@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use igor::config::{self, Secret};
+use igor::config;
 use igor::telemetry::{self, LogFormat};
 use igor::{crd, operator, store, worker};
 
@@ -33,11 +33,7 @@ enum Command {
     /// Take tasks and run them
     Worker(Worker),
     /// Bring the database up to this version
-    Migrate {
-        /// Postgres, as postgres://user:password@host/database
-        #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-        database_url: Secret,
-    },
+    Migrate(config::PostgresFlags),
     /// List the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
     /// Print the custom resource definitions, or write them to a folder
@@ -71,12 +67,8 @@ struct Worker {
     /// Seconds that running tasks get to end after SIGTERM
     #[arg(long, default_value_t = 30.0)]
     shutdown_grace: f64,
-    /// Redis, as redis://host or rediss://host
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
-    redis_url: Secret,
-    /// First word of every key in Redis
-    #[arg(long, env = "IGOR_PREFIX", default_value = "igor")]
-    prefix: String,
+    #[command(flatten)]
+    redis: config::RedisFlags,
     /// Run this program for each task instead of a built-in type: arguments on its standard input, IGOR_* in its environment
     #[arg(long, value_name = "PROGRAM [ARGUMENT]…", num_args = 1.., allow_hyphen_values = true)]
     exec: Vec<std::ffi::OsString>,
@@ -99,16 +91,21 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Worker(flags) => serve(flags).await,
-        Command::Migrate { database_url } => Ok(store::migrate(database_url.expose()).await?),
+        Command::Migrate(flags) => migrate(flags).await,
         Command::Partitions(flags) => partitions::run(flags).await,
         Command::Crds { dir } => crds(dir),
     }
 }
 
+async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {
+    let address = flags.address().context("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE")?;
+    Ok(store::migrate(&operator::database(&address)).await?)
+}
+
 async fn serve(flags: Worker) -> anyhow::Result<()> {
+    let redis = flags.redis.redis().context("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE")?;
     let options = worker::Options {
-        redis_url: flags.redis_url.expose().to_owned(),
-        prefix: flags.prefix,
+        redis: operator::redis(&redis),
         queue: if flags.shared { flags.queue } else { format!("{}.{}", flags.namespace, flags.queue) },
         types: flags.types,
         slots: flags.slots,
