@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use super::job::{Job, Layer, OnFailure};
+use super::job::{Job, Layer};
 use super::status::Status;
 
 /// A step that is due. Layers are named by their place in the plan.
@@ -74,9 +74,9 @@ impl Planner {
         match cause {
             Cause::Nothing => {}
             Cause::Skipped { whole, part } => {
-                whole.iter().for_each(|index| self.end(*index));
-                if self.job.finished {
-                    part.iter().for_each(|index| self.end(*index));
+                let part = if self.job.finished { part.as_slice() } else { &[] };
+                for index in whole.iter().chain(part) {
+                    self.end(*index);
                 }
                 if self.job.finished && self.job.status != Status::Completed && self.job.layers.iter().all(|layer| layer.status.is_done()) {
                     self.take(Step::FinishJob(Status::Completed));
@@ -153,8 +153,7 @@ impl Planner {
     }
 
     fn is_passed(&self, layer: &Layer) -> bool {
-        let tolerated = layer.status == Status::Errored && self.job.on_failure == OnFailure::Continue;
-        (layer.status.is_done() || tolerated) && layer.tasks.unfinished() == 0
+        self.job.is_passed(layer)
     }
 
     /// What the layers, now at rest, make of the job.

@@ -112,6 +112,12 @@ pub struct Job {
 }
 
 impl Job {
+    /// Whether a layer is out of the way of those behind it.
+    pub fn is_passed(&self, layer: &Layer) -> bool {
+        let tolerated = layer.status == Status::Errored && self.on_failure == OnFailure::Continue;
+        (layer.status.is_done() || tolerated) && layer.tasks.unfinished() == 0
+    }
+
     /// The tasks of all layers by status.
     pub fn tasks(&self) -> Counters {
         let mut sum = Counters::default();
@@ -133,6 +139,10 @@ pub struct Facts {
     pub started_ms: Option<i64>,
     /// When it ended, unix milliseconds.
     pub finished_ms: Option<i64>,
+    /// How long it was paused since it started, in milliseconds, without a pause that lasts.
+    pub paused_ms: i64,
+    /// The command that ended it, if one did.
+    pub end: Option<super::end::End>,
     /// What it waits for, the weightiest first; empty while work moves freely.
     pub waits: Vec<super::wait::Wait>,
 }

@@ -5,6 +5,7 @@
 
 pub mod advance;
 pub mod command;
+pub mod end;
 pub mod fold;
 pub mod id;
 pub mod job;
@@ -13,3 +14,4 @@ pub mod plan;
 pub mod retry;
 pub mod status;
 pub mod wait;
+pub mod words;

@@ -12,9 +12,11 @@ use k8s_openapi::jiff::Timestamp;
 
 use super::condition::Condition;
 use super::job_status::{IgorJobStatus, JobPhase, LayerPhase, LayerSummary, TaskCounts};
+use crate::core::end::ended;
 use crate::core::job::{Counters, Facts, Job, Layer};
 use crate::core::plan::Reason;
 use crate::core::status::Status;
+use crate::core::wait::first;
 
 use conditions::{Said, conditions};
 pub use layer::{LayerView, layer_status};
@@ -77,11 +79,17 @@ fn of_facts(facts: &Facts, previous: Option<&IgorJobStatus>, now_ms: i64) -> Igo
         started_at: facts.started_ms.map(moment),
         finished_at: facts.finished_ms.map(moment),
         eta: eta(facts, &tasks, previous.filter(|previous| previous.progress == progress), now_ms),
-        why: facts.waits.first().map(|wait| cut(&wait.to_string(), MAX_WHY)),
+        why: why(facts).map(|why| cut(&why, MAX_WHY)),
         tasks: Some(tasks),
         progress,
         ..IgorJobStatus::default()
     }
+}
+
+/// What it waits for, or why it ended without being done.
+fn why(facts: &Facts) -> Option<String> {
+    let ended = ended(&facts.job, facts.reason.as_deref(), facts.end.as_ref());
+    ended.or_else(|| first(&facts.waits).map(ToString::to_string))
 }
 
 fn phase(job: &Job) -> JobPhase {
@@ -129,11 +137,11 @@ fn counts(tasks: Counters, total: u32) -> TaskCounts {
     TaskCounts { total, pending, queued, running, completed, errored, skipped, retried }
 }
 
-/// When a running job may be done, if what is left takes as long as what is done did. The estimate of a status that counts the same
+/// When a running job may be done, if what is left takes as long as what is done did, pauses not counted. The estimate of a status that counts the same
 /// is kept, so that it does not move with the clock alone.
 fn eta(facts: &Facts, tasks: &TaskCounts, same: Option<&IgorJobStatus>, now_ms: i64) -> Option<Time> {
     let (job, done) = (&facts.job, i64::from(tasks.completed));
-    let elapsed = now_ms - facts.started_ms?;
+    let elapsed = now_ms - facts.started_ms? - facts.paused_ms;
     if job.status != Status::Running || job.paused_by.is_some() || done == 0 || elapsed < ETA_AFTER {
         return None;
     }

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::clients::Clients;
 use super::events::Events;
-use super::reconcile::{Refusal, Shown};
+use super::reconcile::{Read, Refusal, Shown};
 use super::writes::Writes;
 use crate::crd::IgorJobStatus;
 use crate::{config, queue, store};
@@ -51,6 +51,10 @@ pub(super) struct Memory {
     pub(super) refused: Option<(i64, Refusal)>,
     /// Values of annotations that were told in an Event.
     pub(super) told: Vec<String>,
+    /// What failed tasks of its held layers said.
+    pub(super) failures_read: Vec<Read>,
+    /// Kinds of standstill that were told in an Event, and when.
+    pub(super) stood: HashMap<&'static str, Instant>,
 }
 
 impl Context {

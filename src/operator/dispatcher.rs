@@ -87,10 +87,14 @@ impl Dispatcher {
     async fn take_in(&mut self, woken: Woken) -> Result<(), Error> {
         if woken.doubt {
             rebuild::rebuild(self, woken.moved).await?;
-            return self.look_at_everything().await;
+            self.look_at_everything().await?;
         }
-        if woken.outbox {
+        if let Some(ticket) = woken.outbox {
             relay::relay(self).await?;
+            self.term.wakes.relayed(ticket);
+        }
+        if woken.doubt {
+            return Ok(());
         }
         for job in woken.jobs {
             let seen = self.term.context.store.open_types_of(job).await?;

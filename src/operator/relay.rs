@@ -2,7 +2,7 @@
 //!
 //! Dispatch's own rows are pushed straight from memory; the table is read for revokes and recalls, and for what a crash left.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -145,6 +145,7 @@ pub(super) async fn relay(dispatcher: &mut Dispatcher) -> Result<(), Error> {
 struct Run {
     pushes: Vec<Dispatched>,
     revokes: Vec<Attempt>,
+    recalls: BTreeSet<Scope>,
 }
 
 async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), Error> {
@@ -155,25 +156,28 @@ async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), E
         match if is_left_out(Safeguard::Outbox) { Change::Stale } else { row.change } {
             Change::Stale => done.push(row.seq),
             Change::Enqueue(task) => {
+                finish_recalls(&term, &mut run).await?;
                 finish_revokes(dispatcher, &mut run).await?;
                 let known = term.in_flight.get(task.task_id).is_some_and(|flight| flight.attempt == task.attempt);
                 if known || dispatcher.relayed.contains(row.seq) { done.push(row.seq) } else { run.pushes.push(*task) }
             }
             Change::Revoke(attempt) => {
                 finish_pushes(dispatcher, &mut run).await?;
+                finish_recalls(&term, &mut run).await?;
                 done.push(row.seq);
                 run.revokes.push(attempt);
             }
             Change::Recall(scope) => {
                 finish_pushes(dispatcher, &mut run).await?;
                 finish_revokes(dispatcher, &mut run).await?;
-                recall(&term, scope).await?;
                 done.push(row.seq);
+                run.recalls.insert(scope);
             }
         }
     }
     finish_pushes(dispatcher, &mut run).await?;
     finish_revokes(dispatcher, &mut run).await?;
+    finish_recalls(&term, &mut run).await?;
     dispatcher.relayed.delete(&term, done);
     Ok(())
 }
@@ -216,11 +220,13 @@ pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)])
 }
 
 /// Takes back what no worker has got: those tasks are pending again.
-async fn recall(term: &Term, scope: Scope) -> Result<(), Error> {
-    let flights = term.in_flight.matching(|task, flight| match scope {
-        Scope::Job(job) => flight.job == job,
-        Scope::Layer(layer) => flight.layer == layer,
-        Scope::Task(wanted) => task == wanted,
+async fn finish_recalls(term: &Term, run: &mut Run) -> Result<(), Error> {
+    let scopes = std::mem::take(&mut run.recalls);
+    if scopes.is_empty() {
+        return Ok(());
+    }
+    let flights = term.in_flight.matching(|task, flight| {
+        [Scope::Job(flight.job), Scope::Layer(flight.layer), Scope::Task(task)].iter().any(|scope| scopes.contains(scope))
     });
     let mut lanes: BTreeMap<(Arc<TypeKey>, Lane), BTreeMap<EntryId, (Uuid, Flight)>> = BTreeMap::new();
     for (task, flight) in flights {

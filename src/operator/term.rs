@@ -123,8 +123,8 @@ impl Term {
     /// may hold revokes and recalls.
     pub(super) fn carried_out(&self, job_id: Uuid, change: &JobChange) {
         self.announce(change);
-        self.wakes.outbox();
         self.wakes.jobs([job_id]);
+        self.wakes.outbox();
     }
 
     /// Carries a command out to its end; what a large one stops with its first step is stopped for real meanwhile.

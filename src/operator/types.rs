@@ -1,12 +1,13 @@
 //! What is known of each task type: its workers, how fast it drains, how far its results are committed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::core::wait::nearest;
 use crate::queue::{self, Backlog, EntryId, Lane, TypeKey};
 
 /// The window of a type that nobody is known to serve.
@@ -23,6 +24,8 @@ struct Type {
     alone: Option<Instant>,
     /// Whether that lasts longer than workers take to notice a new type.
     unserved: bool,
+    /// Workers that hold tasks and are not heard of.
+    silent: BTreeSet<String>,
     drained: u32,
     rate: f64,
     /// The newest result that is committed to the ledger and deleted.
@@ -48,6 +51,19 @@ struct Shared {
 struct State {
     types: BTreeMap<TypeKey, Type>,
     rated: Option<Instant>,
+    /// What workers say they serve, as of the last search.
+    served: BTreeSet<TypeKey>,
+}
+
+/// What a look at the workers of a type found.
+#[derive(Debug, Default)]
+pub(super) struct Staff {
+    /// Those that are heard of.
+    pub(super) workers: usize,
+    pub(super) slots: usize,
+    pub(super) batch: usize,
+    /// Those that hold tasks and are not heard of.
+    pub(super) silent: BTreeSet<String>,
 }
 
 impl Types {
@@ -55,14 +71,40 @@ impl Types {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What a look at the registry found; whether the type is served now and was not before, or the other way round.
-    pub(super) fn surveyed(&self, key: &TypeKey, workers: usize, slots: usize, batch: usize) -> bool {
+    /// What a look at the registry found; whether what people are told of the type's workers is another than before.
+    pub(super) fn surveyed(&self, key: &TypeKey, staff: Staff) -> bool {
         let mut state = self.state();
         let known = state.types.entry(key.clone()).or_default();
-        (known.slots, known.batch) = (slots, batch);
-        known.alone = if workers == 0 { known.alone.or_else(|| Some(Instant::now())) } else { None };
+        (known.slots, known.batch) = (staff.slots, staff.batch);
+        known.alone = if staff.workers == 0 { known.alone.or_else(|| Some(Instant::now())) } else { None };
         let unserved = known.alone.is_some_and(|since| since.elapsed() > NOTICED);
-        std::mem::replace(&mut known.unserved, unserved) != unserved
+        let served_otherwise = std::mem::replace(&mut known.unserved, unserved) != unserved;
+        let fell_silent = known.silent != staff.silent;
+        known.silent = staff.silent;
+        served_otherwise || fell_silent
+    }
+
+    /// Whether there is a type that nobody serves.
+    pub(super) fn any_unserved(&self) -> bool {
+        self.state().types.values().any(|known| known.unserved)
+    }
+
+    /// What workers say they serve; whether that is news.
+    pub(super) fn found(&self, served: BTreeSet<TypeKey>) -> bool {
+        let mut state = self.state();
+        std::mem::replace(&mut state.served, served.clone()) != served
+    }
+
+    /// The type of the same queue that has workers and nearly the same name.
+    pub(super) fn meant(&self, key: &TypeKey) -> Option<String> {
+        let state = self.state();
+        let known = state.served.iter().filter(|served| served.queue == key.queue).map(|served| served.kind.as_str());
+        nearest(&key.kind, known).map(str::to_owned)
+    }
+
+    /// Workers that hold tasks of the type and are not heard of.
+    pub(super) fn silent(&self, key: &TypeKey) -> BTreeSet<String> {
+        self.state().types.get(key).map(|known| known.silent.clone()).unwrap_or_default()
     }
 
     /// The type's data in Redis are whole, and this is their generation.

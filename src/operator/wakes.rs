@@ -3,23 +3,32 @@
 //! Signals carry no truth: whoever wakes reads the ledger. Many signals while the dispatcher works are one.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use uuid::Uuid;
+
+/// How long it is waited for Redis before a command is left unacknowledged: other jobs wait meanwhile.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What has happened since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Woken {
     /// Jobs whose open layers must be read again.
     pub(super) jobs: HashSet<Uuid>,
-    /// The outbox holds revokes or recalls.
-    pub(super) outbox: bool,
+    /// The outbox holds revokes or recalls; who waits for the last of those that asked.
+    pub(super) outbox: Option<Ticket>,
     /// Redis may not hold what it should.
     pub(super) doubt: bool,
     /// It is another server than before, so what it holds may be an older copy.
     pub(super) moved: bool,
 }
+
+/// A place in the order of those who wait until the outbox is done in Redis.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Ticket(u64);
 
 /// The shared signal.
 #[derive(Clone, Debug, Default)]
@@ -29,6 +38,8 @@ pub(super) struct Wakes(Arc<Shared>);
 struct Shared {
     woken: Mutex<Woken>,
     notify: Notify,
+    asked: AtomicU64,
+    relayed: watch::Sender<Ticket>,
 }
 
 impl Wakes {
@@ -43,8 +54,25 @@ impl Wakes {
     }
 
     /// A command left rows in the outbox.
-    pub(super) fn outbox(&self) {
-        self.with(|woken| woken.outbox = true);
+    pub(super) fn outbox(&self) -> Ticket {
+        let ticket = Ticket(self.0.asked.fetch_add(1, Ordering::Relaxed) + 1);
+        self.with(|woken| woken.outbox = woken.outbox.max(Some(ticket)));
+        ticket
+    }
+
+    /// What was in the outbox when this ticket was given is done in Redis.
+    pub(super) fn relayed(&self, ticket: Ticket) {
+        self.0.relayed.send_if_modified(|last| {
+            let is_news = ticket > *last;
+            *last = ticket.max(*last);
+            is_news
+        });
+    }
+
+    /// Waits a little until what was in the outbox at that ticket is done in Redis; whether it is.
+    pub(super) async fn is_relayed(&self, ticket: Ticket) -> bool {
+        let mut relayed = self.0.relayed.subscribe();
+        tokio::time::timeout(PATIENCE, relayed.wait_for(|last| *last >= ticket)).await.is_ok_and(|waited| waited.is_ok())
     }
 
     /// Redis may not hold what it should: everything is compared anew.
@@ -70,5 +98,23 @@ impl Wakes {
     /// Takes what has happened.
     pub(super) fn take(&self) -> Woken {
         std::mem::take(&mut *self.0.woken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asked_waits_for_a_round_that_began_afterwards() {
+        let wakes = Wakes::default();
+        let first = wakes.outbox();
+        let round = wakes.take().outbox.expect("asked");
+        let second = wakes.outbox();
+        wakes.relayed(round);
+        assert!(wakes.is_relayed(first).await);
+        assert!(!wakes.is_relayed(second).await);
+        wakes.relayed(wakes.take().outbox.expect("asked"));
+        assert!(wakes.is_relayed(second).await);
     }
 }

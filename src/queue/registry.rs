@@ -1,6 +1,6 @@
 //! Who works and what lies: read-only views of a type, and clearing away workers that are gone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use redis::Value;
@@ -10,6 +10,8 @@ use super::{EntryId, Error, GROUP, Lane, Owner, TypeKey, reply};
 
 /// Most pending entries read in one command.
 const PAGE: usize = 1000;
+/// Most commands of a search for cards: in a Redis that holds much else it finds only some.
+const SCANS: usize = 50;
 
 static FORGET: LazyLock<Vec<u8>> = LazyLock::new(|| {
     fenced(
@@ -166,6 +168,32 @@ impl Client {
             Ok(WorkerInfo { id, pending, idle_ms, card: (!fields.is_empty()).then(|| Card::from_fields(fields)) })
         });
         workers.collect()
+    }
+
+    /// The types that workers say they serve, whether tasks of them ever were there or not; those of the cards that a bounded search
+    /// finds.
+    pub async fn served(&self) -> Result<BTreeSet<TypeKey>, Error> {
+        let act = "looking for workers";
+        let (mut cursor, mut served) = ("0".to_owned(), BTreeSet::new());
+        for _ in 0..SCANS {
+            let mut scan = redis::cmd("SCAN");
+            scan.arg(&cursor).arg("MATCH").arg(self.keys.worker("*")).arg("COUNT").arg(PAGE);
+            let answer = reply::array(act, self.link.command(act, &scan).await?)?;
+            let [next, found] = <[Value; 2]>::try_from(answer).map_err(|answer| reply::unreadable(act, &Value::Array(answer)))?;
+            let mut cards = redis::pipe();
+            for key in reply::array(act, found)? {
+                cards.cmd("HGET").arg(reply::bytes(act, key)?).arg("types");
+            }
+            for types in self.link.pipeline(act, &cards).await?.into_iter().flatten() {
+                let types = reply::text(act, types).unwrap_or_default();
+                served.extend(types.split(',').filter_map(|kind| kind.parse::<TypeKey>().ok()));
+            }
+            cursor = reply::text(act, next)?;
+            if cursor == "0" {
+                break;
+            }
+        }
+        Ok(served)
     }
 
     /// Removes a worker from the groups of a type, unless it holds something or its card is there; whether it is gone from all lanes.

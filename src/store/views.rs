@@ -1,5 +1,7 @@
 //! A job as it stands, for its status; and its failures, for people.
 
+mod failures;
+
 use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
@@ -7,12 +9,12 @@ use uuid::Uuid;
 
 use super::connect::{Act, Store, within_reading};
 use super::error::Error;
-use super::facts::{Failure, LayerFacts, Snapshot};
+use super::facts::{LayerFacts, Snapshot};
 use super::rows::{count, layers_of, read_status};
 use super::time::Time;
+use crate::core::end::{DEADLINE_EXCEEDED, End, KILLED};
 use crate::core::job::{Job, OnFailure};
-use crate::core::status::Status;
-use crate::core::wait::Standstill;
+use crate::core::wait::{AtWork, Known, Limit, Standstill};
 
 const ACT: &str = "read a job";
 
@@ -23,42 +25,12 @@ impl Store {
             let mut transaction = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.act(ACT)?;
             let mut snapshot = read_job(&mut transaction, job_id).await?;
             read_layers(&mut transaction, &mut snapshot).await?;
+            read_command(&mut transaction, &mut snapshot).await?;
             transaction.rollback().await.act(ACT)?;
             Ok(snapshot)
         })
         .await
     }
-
-    /// Errored tasks of a layer in the order of the plan, at most `limit`.
-    pub async fn failures(&self, layer_id: Uuid, limit: u32) -> Result<Vec<Failure>, Error> {
-        within_reading(ACT, async {
-            let mut connection = self.reader.acquire().await.act(ACT)?;
-            read_failures(&mut connection, layer_id, limit).await
-        })
-        .await
-    }
-}
-
-async fn read_failures(connection: &mut PgConnection, layer_id: Uuid, limit: u32) -> Result<Vec<Failure>, Error> {
-    let rows = sqlx::query!(
-        r#"SELECT id, name, ix, attempt, reason, message FROM igor.tasks
-           WHERE layer_id = $1 AND created_at = $2 AND status = 'ERRORED' ORDER BY ordinal LIMIT $3"#,
-        layer_id,
-        Time::of(layer_id) as _,
-        i64::from(limit)
-    )
-    .fetch_all(connection)
-    .await
-    .act(ACT)?;
-    let failures = rows.into_iter().map(|row| Failure {
-        task_id: row.id,
-        name: row.name,
-        ix: row.ix.map(count),
-        attempt: count(row.attempt),
-        reason: row.reason,
-        message: row.message,
-    });
-    Ok(failures.collect())
 }
 
 /// The job's own row, its layers still to come.
@@ -67,7 +39,7 @@ async fn read_job(connection: &mut PgConnection, job_id: Uuid) -> Result<Snapsho
         r#"SELECT j.uid, j.namespace, j.name, j.queue, j.generation, j.status::text AS "status!", j.reason, j.paused_by, j.gate, j.on_failure,
                   j.max_in_flight, j.paused_at IS NOT NULL AS "paused!", j.loaded_at IS NOT NULL AS "loaded!", j.deleted_at IS NOT NULL AS "deleted!",
                   j.expired_at IS NOT NULL AS "expired!", j.started_at AS "started: Time", j.finished_at AS "finished: Time",
-                  v.deadline_at AS "deadline?: Time"
+                  v.deadline_at AS "deadline?: Time", j.paused_s
            FROM igor.jobs j LEFT JOIN igor.live_jobs v ON v.job_id = j.id WHERE j.id = $1 AND j.created_at = $2"#,
         job_id,
         Time::of(job_id) as _
@@ -100,27 +72,26 @@ async fn read_job(connection: &mut PgConnection, job_id: Uuid) -> Result<Snapsho
         deadline_ms: row.deadline.map(|at| at.0),
         deleted: row.deleted,
         expired: row.expired,
+        paused_ms: row.paused_s.saturating_mul(1000),
         max_in_flight: row.max_in_flight.map(count),
-        standstills: BTreeMap::new(),
+        end: None,
+        known: Known::default(),
     })
 }
 
 async fn read_layers(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), Error> {
     let layers = layers_of(connection, &[snapshot.job_id], ACT).await?;
-    let in_flight: u32 = layers.iter().map(|row| row.layer.tasks.queued + row.layer.tasks.running).sum();
-    let job_limit = snapshot.max_in_flight.filter(|limit| in_flight >= *limit);
+    let reached = |most: Option<u32>, in_flight: u32| most.filter(|most| in_flight >= *most).map(|most| Limit { most, in_flight });
+    let in_flight = layers.iter().map(|row| row.layer.tasks.queued + row.layer.tasks.running).sum();
+    snapshot.known.limit = reached(snapshot.max_in_flight, in_flight);
     let mut facts = read_facts(connection, snapshot.job_id).await?;
     for row in layers {
         let tasks = &row.layer.tasks;
-        let (facts, backoff) = facts.remove(&row.id).unwrap_or_else(|| (LayerFacts::of(row.id), None));
-        let own_limit = row.max_in_flight.filter(|limit| tasks.queued + tasks.running >= *limit);
-        let waiting = row.layer.status == Status::Running && tasks.pending > 0;
-        let limit = own_limit.map(|limit| (true, limit)).or(job_limit.map(|limit| (false, limit))).filter(|_| waiting);
-        let held = row.layer.status == Status::Errored && tasks.errored > 0;
-        let first = if held { read_failures(connection, row.id, 1).await?.pop() } else { None };
-        let standstill = Standstill { backoff, limit, message: first.and_then(|first| first.message), ..Standstill::default() };
+        let (facts, backoff, paused) = facts.remove(&row.id).unwrap_or_else(|| (LayerFacts::of(row.id), None, 0));
+        let limit = reached(row.max_in_flight, tasks.queued + tasks.running);
+        let standstill = Standstill { backoff, limit, paused: paused.min(tasks.pending), ..Standstill::default() };
         if standstill != Standstill::default() {
-            snapshot.standstills.insert(row.layer.name.clone(), standstill);
+            snapshot.known.layers.insert(row.layer.name.clone(), standstill);
         }
         snapshot.layers.push(facts);
         snapshot.job.layers.push(row.layer);
@@ -128,12 +99,43 @@ async fn read_layers(connection: &mut PgConnection, snapshot: &mut Snapshot) -> 
     Ok(())
 }
 
-/// What the core does not need, by layer; with it the tasks that wait for their next attempt, and when the first is due.
-async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTreeMap<Uuid, (LayerFacts, Option<(u32, i64)>)>, Error> {
+/// The command that is at work on the job, or the one that ended it.
+async fn read_command(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), Error> {
+    let ended_by_one = snapshot.job.finished && matches!(snapshot.reason.as_deref(), Some(KILLED | DEADLINE_EXCEEDED));
+    if !snapshot.job.gated && !ended_by_one {
+        return Ok(());
+    }
+    let row = sqlx::query!(
+        r#"SELECT c.verb, c.actor, c.reason, c.at AS "at!: Time", c.next_ordinal, c.changed
+           FROM igor.commands c JOIN igor.jobs j ON j.id = c.job_id AND j.created_at = c.created_at
+           WHERE c.job_id = $1 AND c.created_at = $2 AND j.created_at = $2
+             AND (c.id::text = j.gate OR j.gate IS NULL AND c.verb IN ('kill', 'deadline') AND c.done_at <= j.finished_at)
+           ORDER BY c.at DESC LIMIT 1"#,
+        snapshot.job_id,
+        Time::of(snapshot.job_id) as _
+    )
+    .fetch_optional(connection)
+    .await
+    .act(ACT)?;
+    let Some(row) = row else { return Ok(()) };
+    if ended_by_one {
+        snapshot.end = Some(End { by: row.actor, at_ms: row.at.0, words: row.reason, stopped: count(row.changed) });
+    } else {
+        let all = snapshot.job.layers.iter().map(|layer| layer.loaded).sum();
+        snapshot.known.command = Some(AtWork { verb: row.verb, done: count(row.next_ordinal).min(all), all });
+    }
+    Ok(())
+}
+
+/// What else is known of a layer: the tasks that wait for their next attempt with when the first is due, and the paused ones.
+type Beside = (LayerFacts, Option<(u32, i64)>, u32);
+
+/// What the core does not need, by layer.
+async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTreeMap<Uuid, Beside>, Error> {
     let rows = sqlx::query!(
         r#"SELECT l.id, l.title, l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
                   ARRAY(SELECT o.type FROM igor.layer_types o WHERE o.layer_id = l.id ORDER BY o.type) AS "kinds!",
-                  q.waiting AS "waiting!", q.due AS "due: Time"
+                  q.waiting AS "waiting!", q.due AS "due: Time", l.n_paused, l.max_in_flight
            FROM igor.layers l
            CROSS JOIN LATERAL (
                SELECT count(*)::int4 AS waiting, min(r.not_before) AS due FROM igor.requeue r
@@ -154,8 +156,9 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
             started_ms: row.started.map(|at| at.0),
             finished_ms: row.finished.map(|at| at.0),
             kinds: row.kinds,
+            max_in_flight: row.max_in_flight.map(count),
         };
-        (row.id, (facts, row.due.map(|due| (count(row.waiting), due.0))))
+        (row.id, (facts, row.due.map(|due| (count(row.waiting), due.0)), count(row.n_paused)))
     });
     Ok(facts.collect())
 }
@@ -163,6 +166,6 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
 impl LayerFacts {
     /// A layer of which nothing but its id is known.
     fn of(layer_id: Uuid) -> Self {
-        Self { layer_id, title: String::new(), reason: None, started_ms: None, finished_ms: None, kinds: Vec::new() }
+        Self { layer_id, title: String::new(), reason: None, started_ms: None, finished_ms: None, kinds: Vec::new(), max_in_flight: None }
     }
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use igor::core::job::{Counters, Facts, Job, Layer, OnFailure};
 use igor::core::status::Status;
-use igor::core::wait::Wait;
+use igor::core::wait::{Commonest, Wait};
 use igor::crd::status::{LayerView, job_status, layer_status};
 use igor::crd::{self, FailedTask, IgorJob, IgorLayer};
 use kube::api::{Api, Patch, PatchParams, ValidationDirective};
@@ -81,8 +81,8 @@ fn largest() -> Facts {
         layers,
     };
     let long = "ä".repeat(40_000);
-    let held = Wait::Held { layer: "l".to_owned(), errored: 2, total: 20, message: Some(long) };
-    Facts { job, reason: None, started_ms: Some(1_764_000_000_000), finished_ms: None, waits: vec![held] }
+    let held = Wait::Held { layer: "l".to_owned(), errored: 2, total: 20, said: Some(Commonest { text: long, times: 2, of: 2 }) };
+    Facts { job, reason: None, started_ms: Some(1_764_000_000_000), finished_ms: None, paused_ms: 0, end: None, waits: vec![held] }
 }
 
 #[tokio::test]

@@ -61,9 +61,9 @@ async fn a_retry_that_cannot_be_read_is_told_and_removed() {
     world("failing_selector", Setup::default(), |world, _running| async move {
         world.apply("{apiVersion: igor.dev/v1alpha1, kind: IgorJob, metadata: {name: odd}, spec: {paused: true, layers: [{name: a, tasks: [{type: noop}]}]}}");
         world.until_phase("odd", &["Paused"]).await;
-        world.annotate("odd", "igor/retry=everything");
+        world.annotate("odd", "igor/retry=all of it");
         world.until("odd", "the annotation is removed", |job| job["metadata"]["annotations"].get("igor/retry").is_none()).await;
-        world.until_event("Warning", "everything").await;
+        world.until_event("Warning", "all of it").await;
     })
     .await;
 }

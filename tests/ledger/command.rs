@@ -34,7 +34,7 @@ async fn what_was_killed_before_it_was_loaded_cannot_be_retried() {
     let (object, plan) = (object("j"), plan(vec![layer("a", 0, vec![array("t", 100)]), layer("b", 1, vec![task("z")])]));
     assert_eq!(world.store.accept_chunk(world.epoch, &object, &plan, 40).await.expect("begun"), None);
     let kill = command(job_id(&object), "kill", "01J");
-    assert!(!world.store.command(Some(world.epoch), &kill).await.expect("killed").refused.is_some());
+    assert!(world.store.command(Some(world.epoch), &kill).await.expect("killed").refused.is_none());
     assert_eq!(world.status(job_id(&object)).await, (Status::Errored, true));
     let retry = command(job_id(&object), "retry", "01K");
     assert!(world.store.command(Some(world.epoch), &retry).await.expect("answered").refused.is_some());

@@ -5,7 +5,7 @@ use std::time::Duration;
 use igor::core::fold::Said;
 use igor::core::job::Counters;
 use igor::core::status::Status;
-use igor::core::wait::waits;
+use igor::core::wait::{Commonest, Limit, waits};
 
 use crate::world::{World, array, job_id, layer, object, plan, task};
 
@@ -29,10 +29,11 @@ async fn a_snapshot_shows_counters_limits_backoff_and_what_a_held_layer_said() {
     assert_eq!(counters(1), Counters { errored: 1, ..Counters::default() });
     assert_eq!((snapshot.job.status, snapshot.job.layers[1].status), (Status::Running, Status::Errored));
     assert_eq!((snapshot.layers[0].kinds.clone(), snapshot.layers[1].kinds.clone()), (vec!["render".to_owned()], vec![]));
-    let a = &snapshot.standstills["a"];
-    assert_eq!((a.limit, a.backoff.map(|(tasks, _)| tasks)), (Some((true, 2)), Some(1)));
-    assert_eq!(snapshot.standstills["b"].message.as_deref(), Some("x said Errored"));
-    assert!(!waits(&snapshot.job, &snapshot.standstills).is_empty());
+    let a = &snapshot.known.layers["a"];
+    assert_eq!((a.limit, a.backoff.map(|(tasks, _)| tasks)), (Some(Limit { most: 2, in_flight: 2 }), Some(1)));
+    let said = world.store.commonest_failure(snapshot.layers[1].layer_id).await.expect("what failed");
+    assert_eq!(said, Some(Commonest { text: "x said Errored".to_owned(), times: 1, of: 1 }));
+    assert!(!waits(&snapshot.job, &snapshot.known).is_empty());
     let failures = world.store.failures(snapshot.layers[1].layer_id, 20).await.expect("failures");
     assert_eq!(failures.iter().map(|failure| (failure.name.as_str(), failure.attempt)).collect::<Vec<_>>(), [("x", 1)]);
     assert_eq!(failures[0].reason.as_deref(), Some("Failed"));

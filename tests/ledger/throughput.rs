@@ -3,10 +3,11 @@
 use std::io::Write;
 use std::time::Instant;
 
+use igor::core::command::Object;
 use igor::core::fold::Said;
-use igor::store::Want;
+use igor::store::{Progress, Want};
 
-use crate::world::{World, array, layer, object, outcome, plan};
+use crate::world::{World, array, asked, job_id, layer, object, outcome, plan};
 
 const TASKS: u32 = 100_000;
 const BATCH: u32 = 1_000;
@@ -86,4 +87,45 @@ fn say(what: &str, began: Instant) {
 fn tell(what: &str, rows: u32, began: Instant) {
     let rate = f64::from(rows) / began.elapsed().as_secs_f64();
     writeln!(std::io::stderr(), "{what:>10}: {rate:>9.0} rows/s").expect("a terminal");
+}
+
+const MILLION: u32 = 1_000_000;
+
+#[tokio::test]
+#[ignore = "prints rates of a machine with nothing else to do"]
+async fn commands_on_a_million() {
+    let world = World::new().await;
+    let object = object("million");
+    let job = job_id(&object);
+    let began = Instant::now();
+    world.accept(&object, &plan(vec![layer("a", 0, vec![array("t", MILLION)])])).await;
+    tell("accept", MILLION, began);
+    let tasks = world.dispatch_all(job).await.tasks;
+    world.say(&tasks, Said::Errored).await;
+    world.dispatch_all(job).await;
+    let commands = [
+        (Object::Layer("a".to_owned()), "retry", "true"),
+        (Object::Job, "retry", "a/999999"),
+        (Object::Job, "retry", "a/t-999998"),
+        (Object::Job, "pause-tasks", "a/t-9999*"),
+        (Object::Layer("a".to_owned()), "skip", "t-8*"),
+        (Object::Job, "kill", "true"),
+        (Object::Job, "retry", "failed"),
+    ];
+    for (object, verb, selector) in commands {
+        let command = asked(job, &object, verb, selector, selector);
+        let began = Instant::now();
+        let mut first = None;
+        let done = loop {
+            let progress = world.store.command_step(Some(world.epoch), &command).await.expect("a step");
+            first = first.or_else(|| Some(began.elapsed()));
+            if let Progress::Done(done) = progress {
+                break done;
+            }
+        };
+        let line =
+            format!("{verb} {selector} of {object}: {} tasks, first step {first:.0?}, whole {:.1?}\n", done.changed, began.elapsed());
+        std::io::stderr().write_all(line.as_bytes()).expect("written");
+    }
+    world.check().await;
 }

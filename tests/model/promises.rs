@@ -1,10 +1,8 @@
 //! What must hold in every state: the invariants of ARCHITECTURE.md, found out from the rows and not from what the core says.
 
-use std::collections::BTreeMap;
-
 use igor::core::job::Counters;
 use igor::core::status::Status;
-use igor::core::wait::waits;
+use igor::core::wait::{Known, Wait, waits};
 
 use crate::ledger::Ledger;
 use crate::rules::Rules;
@@ -50,7 +48,7 @@ pub(crate) fn limits_hold(ledger: &Ledger, rules: &Rules) -> bool {
 pub(crate) fn is_settled(ledger: &Ledger, rules: &Rules) -> bool {
     (0..rules.jobs.len()).all(|job| {
         let row = &ledger.jobs[job];
-        let asks_a_person = || waits(&ledger.as_core(rules, job), &BTreeMap::new()).iter().any(|wait| !wait.is_moving());
+        let asks_a_person = || waits(&ledger.as_core(rules, job), &Known::default()).iter().any(Wait::stops);
         let at_rest = rules.jobs[job].layers.clone().all(|layer| {
             let unopened = ledger.layers[layer].status == Status::Pending && !row.finished;
             let rows = &ledger.tasks[rules.layers[layer].tasks.clone()][..ledger.layers[layer].loaded];

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::Step::{FinishJob, FinishLayer, HoldJob, OpenLayer, ReopenJob, ResetLayer, ResumeJob, StartJob};
 use super::*;
-use crate::core::job::Counters;
+use crate::core::job::{Counters, OnFailure};
 
 fn layer(priority: i32, pending: u32) -> Layer {
     Layer {

@@ -1,11 +1,12 @@
 //! Conditions: what is or is not so about an object, with reasons that are API.
 
-use super::words::errors;
 use super::{cut, moment};
-use crate::core::job::{Facts, Job, Layer};
+use crate::core::end::{ended, errors};
+use crate::core::job::{Facts, Layer};
 use crate::core::plan::Reason;
 use crate::core::status::Status;
-use crate::core::wait::Wait;
+use crate::core::wait::{Wait, first, moves};
+use crate::core::words::{counted, number, tasks};
 use crate::crd::condition::{Condition, ConditionStatus};
 
 /// Longest message, as Kubernetes bounds it.
@@ -51,15 +52,11 @@ pub(super) fn conditions(said: Vec<Said>, before: &[Condition], generation: i64,
 
 /// The six of a job.
 pub(super) fn of_job(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> Vec<Said> {
-    let (complete, failed) = facts.map_or_else(
-        || (Said::no("Complete", "NotFinished", ""), Said::no("Failed", "NotFinished", "")),
-        |facts| end(&facts.job, facts.reason.as_deref()),
-    );
-    let waiting = |facts: &Facts| facts.waits.contains(&Wait::Limit { layer: None, limit: 0 });
+    let (complete, failed) = facts.map_or_else(|| (Said::no("Complete", "NotFinished", ""), Said::no("Failed", "NotFinished", "")), end);
     vec![
         accepted(facts, refusal),
         facts.map_or_else(|| Said::no("Progressing", "Loading", "the spec is not accepted yet"), progressing),
-        paused(facts.and_then(|facts| facts.job.paused_by.as_deref()), facts.is_some_and(waiting)),
+        paused(facts.and_then(|facts| facts.job.paused_by.as_deref()), facts.is_some_and(is_drained)),
         Said::no("Stalled", "Working", ""),
         complete,
         failed,
@@ -74,15 +71,19 @@ fn accepted(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> Said {
     let layers = &facts.job.layers;
     let expected: u32 = layers.iter().map(|layer| layer.expected).sum();
     if facts.job.accepted {
-        return Said::yes("Accepted", "Accepted", format!("{expected} tasks in {} layers", layers.len()));
+        return Said::yes(
+            "Accepted",
+            "Accepted",
+            format!("{} in {}", tasks(expected), counted(layers.len().try_into().unwrap_or(u32::MAX), "layer")),
+        );
     }
     let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
-    Said::no("Accepted", "Loading", format!("{loaded} of {expected} tasks are in the ledger"))
+    Said::no("Accepted", "Loading", format!("{} of {} are in the ledger", number(loaded), tasks(expected)))
 }
 
 fn progressing(facts: &Facts) -> Said {
     let job = &facts.job;
-    let waits: Vec<String> = facts.waits.iter().filter(|wait| !wait.is_moving()).take(WAITS).map(ToString::to_string).collect();
+    let waits: Vec<String> = facts.waits.iter().filter(|wait| wait.stops()).take(WAITS).map(ToString::to_string).collect();
     let waits = waits.join("; ");
     if job.finished {
         return Said::no("Progressing", "Finished", "");
@@ -93,37 +94,15 @@ fn progressing(facts: &Facts) -> Said {
     if job.paused_by.is_some() {
         return Said::no("Progressing", "Paused", waits);
     }
-    match facts.waits.first() {
-        Some(wait) if !moves(facts) => Said::no("Progressing", wait.reason(), waits),
+    match first(&facts.waits) {
+        Some(wait) if !moves(job, &facts.waits) => Said::no("Progressing", wait.reason(), waits),
         _ => Said::yes("Progressing", "LayerRunning", ""),
     }
 }
 
-/// Whether something runs, or is on its way to a worker in a layer that nothing holds up. A limit holds nothing up while something is
-/// in flight: that will make room.
-fn moves(facts: &Facts) -> bool {
-    let tasks = facts.job.tasks();
-    let holds = |wait: &&Wait| match wait {
-        Wait::Limit { .. } => tasks.queued == 0,
-        wait => !wait.is_moving(),
-    };
-    let held: Vec<Option<&str>> = facts.waits.iter().filter(holds).map(layer_of).collect();
-    let free = |wait: &Wait| wait.is_moving() && !held.contains(&layer_of(wait)) && !held.contains(&None);
-    tasks.running > 0 || facts.waits.iter().any(free)
-}
-
-/// The layer that a wait is about; `None` for the whole job.
-fn layer_of(wait: &Wait) -> Option<&str> {
-    match wait {
-        Wait::Paused { layer, .. } | Wait::Limit { layer, .. } => layer.as_deref(),
-        Wait::Loading { layer, .. }
-        | Wait::Held { layer, .. }
-        | Wait::NoWorkers { layer, .. }
-        | Wait::Backoff { layer, .. }
-        | Wait::Queued { layer, .. }
-        | Wait::Room { layer, .. } => Some(layer),
-        Wait::Command => None,
-    }
+/// Whether a limit of none keeps anything from being dispatched.
+fn is_drained(facts: &Facts) -> bool {
+    facts.waits.iter().any(|wait| matches!(wait, Wait::Limit { layer: None, limit, .. } if limit.most == 0))
 }
 
 /// Of a job or a layer that is paused by somebody, or drained by a limit of none.
@@ -142,7 +121,9 @@ fn paused(by: Option<&str>, drained: bool) -> Said {
 }
 
 /// Complete and Failed.
-fn end(job: &Job, reason: Option<&str>) -> (Said, Said) {
+fn end(facts: &Facts) -> (Said, Said) {
+    let Facts { job, reason, end, .. } = facts;
+    let reason = reason.as_deref();
     let skipped = job.tasks().skipped > 0 || job.layers.iter().any(|layer| layer.status == Status::Skipped);
     let (why_done, done) = if skipped { ("SomeSkipped", "some tasks were skipped") } else { ("AllLayersFinished", "") };
     let why_failed = reason.filter(|reason| ["Killed", "DeadlineExceeded"].contains(reason)).unwrap_or("TaskFailures");
@@ -150,7 +131,8 @@ fn end(job: &Job, reason: Option<&str>) -> (Said, Said) {
         Status::Completed | Status::Skipped => (Said::yes("Complete", why_done, done), Said::no("Failed", why_done, "")),
         Status::Errored => {
             let complete = if job.finished { Said::no("Complete", why_failed, "") } else { Said::no("Complete", "Held", "") };
-            (complete, Said::yes("Failed", why_failed, errors(&job.layers)))
+            let message = ended(job, reason, end.as_ref()).unwrap_or_else(|| errors(&job.layers));
+            (complete, Said::yes("Failed", why_failed, message))
         }
         Status::Pending | Status::Queued | Status::Running => {
             (Said::no("Complete", "NotFinished", ""), Said::no("Failed", "NotFinished", ""))

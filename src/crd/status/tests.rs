@@ -1,8 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::core::end::End;
 use crate::core::job::OnFailure;
-use crate::core::wait::{Standstill, Wait, waits};
+use crate::core::wait::{Known, Limit, Standstill, Wait, waits};
 use crate::crd::{Condition, ConditionStatus, FailedTask};
 
 const NOW: i64 = 1_764_000_060_500;
@@ -25,8 +26,13 @@ fn job(status: Status, layers: Vec<Layer>) -> Facts {
 
 /// The facts of a job about which the queue knows nothing special.
 fn told(job: Job) -> Facts {
-    let waits = waits(&job, &[].into());
-    Facts { waits, job, reason: None, started_ms: Some(NOW - 60_000), finished_ms: None }
+    let waits = waits(&job, &Known::default());
+    Facts { waits, job, reason: None, started_ms: Some(NOW - 60_000), finished_ms: None, paused_ms: 0, end: None }
+}
+
+/// What is known of one layer alone.
+fn known(layer: &str, still: Standstill) -> Known {
+    Known { layers: [(layer.to_owned(), still)].into(), ..Known::default() }
 }
 
 fn shown(facts: &Facts) -> IgorJobStatus {
@@ -100,6 +106,28 @@ fn an_end_with_errors_says_why() {
     assert_eq!(brief(&ended(Some("Killed"))), expected("Killed"));
     assert_eq!(brief(&ended(Some("DeadlineExceeded"))), expected("DeadlineExceeded"));
     assert_eq!(ended(None).conditions[5].message, "render: 1 of 5 tasks errored");
+    assert_eq!(ended(None).why.as_deref(), Some("render: 1 of 5 tasks errored"));
+}
+
+#[test]
+fn a_killed_job_says_who_when_and_why_in_the_status() {
+    let mut facts = job(Status::Errored, three(Status::Errored, tasks(0, 0, 4, 1)));
+    facts.job.finished = true;
+    facts.reason = Some("Killed".to_owned());
+    facts.waits = Vec::new();
+    facts.end = Some(End { by: "mara".to_owned(), at_ms: NOW, words: Some("wrong scene".to_owned()), stopped: 1 });
+    let status = shown(&facts);
+    let said = "killed by mara at 2025-11-24T16:01:00Z: wrong scene (1 task stopped)";
+    assert_eq!((status.why.as_deref(), status.conditions[5].message.as_str()), (Some(said), said));
+}
+
+#[test]
+fn an_estimate_does_not_count_paused_time() {
+    let mut facts = job(Status::Running, vec![layer("a", 0, Status::Running, tasks(5, 1, 6, 0))]);
+    let left = |facts: &Facts| shown(facts).eta.expect("an estimate").0.as_second() - NOW / 1000;
+    assert_eq!(left(&facts), 60);
+    facts.paused_ms = 30_000;
+    assert_eq!(left(&facts), 30);
 }
 
 #[test]
@@ -125,9 +153,9 @@ fn a_plan_on_its_way_into_the_ledger_is_loading() {
     facts.job.layers[0].expected = 60_000;
     let status = shown(&told(facts.job));
     assert_eq!(brief(&status), "Pending | a (1/1) | 0/60000 | -Loading -Loading -NotPaused -Working -NotFinished -NotFinished");
-    assert_eq!(status.conditions[0].message, "200 of 60000 tasks are in the ledger");
+    assert_eq!(status.conditions[0].message, "200 of 60,000 tasks are in the ledger");
     assert_eq!(status.layers[0].phase, LayerPhase::Loading);
-    assert_eq!(status.why.as_deref(), Some("a: 200 of 60000 tasks loaded"));
+    assert_eq!(status.why.as_deref(), Some("a: 200 of 60,000 tasks loaded"));
 }
 
 #[test]
@@ -153,18 +181,21 @@ fn a_refused_spec_is_rejected_and_a_refused_edit_lets_the_job_run_on() {
 fn work_that_stands_still_says_what_it_waits_for() {
     let facts = |tasks: Counters, still: Standstill| {
         let mut facts = job(Status::Running, vec![layer("render", 0, Status::Running, tasks)]);
-        facts.waits = waits(&facts.job, &[("render".to_owned(), still)].into());
+        facts.waits = waits(&facts.job, &known("render", still));
         let status = shown(&facts);
         let progressing = &status.conditions[1];
         format!("{:?} {} {}", progressing.status, progressing.reason, progressing.message)
     };
     let queued = |queued, running| Counters { queued, running, ..Counters::default() };
-    let unserved = || Standstill { unserved: [("rendr".to_owned(), 12)].into(), ..Standstill::default() };
+    let unserved = || Standstill { unserved: [("rendr".to_owned(), (12, None))].into(), ..Standstill::default() };
     assert_eq!(facts(queued(12, 0), unserved()), "False NoWorkers render: 12 queued, no worker serves type rendr");
     assert_eq!(facts(queued(12, 3), unserved()), "True LayerRunning ");
     assert_eq!(facts(queued(12, 0), Standstill::default()), "True LayerRunning ");
     let backoff = Standstill { backoff: Some((4, NOW)), ..Standstill::default() };
-    assert_eq!(facts(tasks(4, 0, 0, 0), backoff), "False Backoff render: 4 wait for their next attempt, the first at 2025-11-24T16:01:00Z");
+    assert_eq!(
+        facts(tasks(4, 0, 0, 0), backoff),
+        "False Backoff render: 4 tasks wait for their next attempt, the first at 2025-11-24T16:01:00Z"
+    );
 }
 
 #[test]
@@ -174,7 +205,7 @@ fn work_in_one_layer_is_progress_whatever_holds_its_neighbour() {
     left.paused_by = Some("spec".to_owned());
     let both = job(Status::Running, vec![left.clone(), layer("right", 0, Status::Running, queued)]);
     assert_eq!(shown(&both).conditions[1].reason, "LayerRunning");
-    assert_eq!(shown(&both).why.as_deref(), Some("left: paused by spec"));
+    assert_eq!(shown(&both).why.as_deref(), Some("left: paused by the spec"));
     let alone = job(Status::Running, vec![left, layer("right", 0, Status::Completed, tasks(0, 0, 1, 0))]);
     assert_eq!((shown(&alone).conditions[1].reason.as_str(), shown(&alone).layers[0].phase), ("Paused", LayerPhase::Paused));
 }
@@ -183,8 +214,8 @@ fn work_in_one_layer_is_progress_whatever_holds_its_neighbour() {
 fn a_limit_is_no_standstill_while_something_is_in_flight() {
     let limited = |queued| {
         let mut facts = job(Status::Running, vec![layer("a", 0, Status::Running, Counters { pending: 9, queued, ..Counters::default() })]);
-        let still = Standstill { limit: Some((false, 2)), ..Standstill::default() };
-        facts.waits = waits(&facts.job, &[("a".to_owned(), still)].into());
+        let known = Known { limit: Some(Limit { most: 2, in_flight: queued }), ..Known::default() };
+        facts.waits = waits(&facts.job, &known);
         shown(&facts).conditions[1].reason.clone()
     };
     assert_eq!([limited(2), limited(0)], ["LayerRunning", "LimitReached"]);
@@ -193,7 +224,7 @@ fn a_limit_is_no_standstill_while_something_is_in_flight() {
 #[test]
 fn a_limit_of_none_drains() {
     let mut facts = job(Status::Running, three(Status::Running, tasks(2, 0, 4, 0)));
-    facts.waits = vec![Wait::Limit { layer: None, limit: 0 }];
+    facts.waits = vec![Wait::Limit { layer: None, limit: Limit { most: 0, in_flight: 0 }, waiting: 2 }];
     assert_eq!(
         brief(&shown(&facts)),
         "Running | render (2/3) | 6/9 | +Accepted -LimitReached +Draining -Working -NotFinished -NotFinished"

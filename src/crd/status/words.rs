@@ -29,13 +29,3 @@ pub(super) fn place(job: &Job) -> String {
     let more = if names.len() > NAMED { format!(" +{}", names.len() - NAMED) } else { String::new() };
     format!("{}{more} ({}/{all})", names[..names.len().min(NAMED)].join(", "), last + 1)
 }
-
-/// `render: 2 of 240 tasks errored`, for each of some layers.
-pub(super) fn errors(layers: &[Layer]) -> String {
-    const SHOWN: usize = 5;
-    let errored: Vec<&Layer> = layers.iter().filter(|layer| layer.status == Status::Errored).collect();
-    let said = |layer: &&Layer| format!("{}: {} of {} tasks errored", layer.name, layer.tasks.errored, layer.tasks.total());
-    let shown: Vec<String> = errored.iter().take(SHOWN).map(said).collect();
-    let more = if errored.len() > SHOWN { format!("; and {} more layers", errored.len() - SHOWN) } else { String::new() };
-    format!("{}{more}", shown.join("; "))
-}

@@ -36,6 +36,8 @@ pub(super) struct Handled {
     pub(super) commands: Vec<Acknowledged>,
     /// A command was given its id: the change comes back by the watch, and is handled then.
     pub(super) stamped: bool,
+    /// Redis does not know yet what a command stopped: it is acknowledged later.
+    pub(super) unrelayed: bool,
 }
 
 /// One of them.
@@ -73,6 +75,7 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
             match one_shot(term, observed, job_id, (annotation, verb), value).await? {
                 Shot::Handled(command) => handled.commands.push(command),
                 Shot::Stamped => handled.stamped = true,
+                Shot::Unrelayed => handled.unrelayed = true,
                 Shot::Nothing => {}
             }
         }
@@ -115,6 +118,7 @@ async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result
 enum Shot {
     Handled(Acknowledged),
     Stamped,
+    Unrelayed,
     /// It was refused, or done long ago and is the user's to keep.
     Nothing,
 }
@@ -157,6 +161,10 @@ async fn one_shot(
         reason: reason(observed).map(str::to_owned),
     };
     let done = term.carry_out(&command).await?;
+    // Once it is acknowledged nothing of it runs: not before Redis was told.
+    if !term.wakes.is_relayed(term.wakes.outbox()).await {
+        return Ok(Shot::Unrelayed);
+    }
     let note = done.refused.map_or_else(|| format!("{verb}: {} tasks", done.matched), |why| format!("{verb}: nothing was done: {why}"));
     tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
     metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused.is_some() { "refused" } else { "done" })

@@ -4,7 +4,9 @@
 
 mod accept;
 mod command;
+mod facts;
 mod layers;
+mod moved;
 mod observe;
 mod publish;
 mod resolve;
@@ -17,6 +19,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
 pub(super) use self::resolve::Refusal;

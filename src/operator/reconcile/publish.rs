@@ -3,24 +3,21 @@
 //! A status is written whole, by server-side apply, and only when it says something new: phases and conditions at once (a job
 //! younger than a quarter second waits for its first), counters every five seconds at most.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::controller::Action;
-use kube::runtime::events::EventType;
 use serde_json::json;
 use tokio::time::Instant;
 
 use super::accept::Acceptance;
 use super::command::Handled;
 use super::observe::{Observed, version};
-use super::{layers, tell};
+use super::{facts, layers, moved};
 use crate::core::job::Facts;
 use crate::core::plan::Reason;
-use crate::core::wait::waits;
-use crate::crd::{self, IgorJob, IgorJobStatus, JobPhase};
+use crate::crd::{self, IgorJob, IgorJobStatus};
 use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
 use crate::operator::troubles::Trouble;
@@ -34,6 +31,8 @@ pub(super) const COUNTERS: Duration = Duration::from_secs(5);
 /// Active jobs are looked at so often, whatever happens; ended ones more rarely.
 const ACTIVE: Duration = Duration::from_secs(300);
 const ENDED: Duration = Duration::from_secs(3600);
+/// A command that Redis was not told of is looked at again so soon.
+const UNRELAYED: Duration = Duration::from_secs(1);
 /// A ConfigMap that is missing is looked for so often.
 const MISSING_LIST: Duration = Duration::from_secs(15);
 
@@ -44,11 +43,15 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         None => None,
     };
     let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
-    let status = status(term, observed, acceptance, handled, snapshot.as_ref(), previous.as_ref());
+    let known = match &snapshot {
+        Some(snapshot) => Some(facts::gather(term, snapshot).await),
+        None => None,
+    };
+    let status = status(term, observed, acceptance, handled, known.as_ref(), previous.as_ref());
     let held_back = not_yet(term, observed, snapshot.as_ref(), previous.as_ref(), &status).filter(|_| handled.commands.is_empty());
     if held_back.is_none() && previous.as_ref() != Some(&status) {
         write(term, observed, &status).await?;
-        tell_what_moved(term, observed, acceptance, previous.as_ref(), &status);
+        moved::tell(term, observed, acceptance, previous.as_ref(), &status);
     }
     let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
     let layers_held_back = layers::show(term, observed, snapshot).await?;
@@ -56,7 +59,8 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         return Ok(Action::requeue(wait));
     }
     let at_once = acceptance.loading.then_some(Duration::ZERO);
-    let looks = [at_once, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
+    let unrelayed = handled.unrelayed.then_some(UNRELAYED);
+    let looks = [at_once, unrelayed, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
@@ -65,43 +69,21 @@ fn status(
     observed: &Observed,
     acceptance: &Acceptance,
     handled: &Handled,
-    snapshot: Option<&Snapshot>,
+    facts: Option<&Facts>,
     previous: Option<&IgorJobStatus>,
 ) -> IgorJobStatus {
-    let facts = snapshot.map(|snapshot| facts(term, snapshot));
     let refusal = acceptance.refusal.as_ref().map(|refusal| (refusal.reason, refusal.message.as_str()));
-    let mut status = crd::status::job_status(facts.as_ref(), refusal, previous, observed.generation, now_ms());
+    let mut status = crd::status::job_status(facts, refusal, previous, observed.generation, now_ms());
     for command in &handled.commands {
         status.last_handled.insert(command.verb.as_str().to_owned(), command.token.clone());
     }
-    if snapshot.is_none_or(|snapshot| !snapshot.job.finished)
+    if facts.is_none_or(|facts| !facts.job.finished)
         && let Some(Trouble { reason, message }) = term.troubles.shown()
     {
         let before = previous.map_or(&[][..], |previous| &previous.conditions);
         return crd::status::stalled(status, before, reason, &message, observed.generation, now_ms());
     }
     status
-}
-
-/// The job with all that it waits for: the ledger's standstills, and what the queue knows of workers.
-pub(super) fn facts(term: &Term, snapshot: &Snapshot) -> Facts {
-    let mut standstills = snapshot.standstills.clone();
-    for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
-        for kind in &of_layer.kinds {
-            let Some(key) = term.key(&snapshot.namespace, &snapshot.queue, kind).filter(|key| term.types.is_unserved(key)) else {
-                continue;
-            };
-            let tasks = u32::try_from(term.in_flight.of_layer_and_type(of_layer.layer_id, &key)).unwrap_or(u32::MAX);
-            standstills.entry(layer.name.clone()).or_default().unserved.insert(kind.clone(), tasks);
-        }
-    }
-    Facts {
-        waits: waits(&snapshot.job, &standstills),
-        job: snapshot.job.clone(),
-        reason: snapshot.reason.clone(),
-        started_ms: snapshot.started_ms,
-        finished_ms: snapshot.finished_ms,
-    }
 }
 
 /// How long to hold a status back, if at all.
@@ -160,44 +142,6 @@ async fn write(term: &Term, observed: &Observed, status: &IgorJobStatus) -> Resu
         memory.version = Some((version(&written), Instant::now()));
     });
     Ok(())
-}
-
-/// Events of layers and of the job; of a refused spec once a generation.
-fn tell_what_moved(term: &Term, observed: &Observed, acceptance: &Acceptance, previous: Option<&IgorJobStatus>, status: &IgorJobStatus) {
-    if let Some(refusal) = &acceptance.refusal {
-        tell::once(term, &observed.object, EventType::Warning, refusal.reason.as_str(), &refusal.message);
-        return;
-    }
-    let phases = |status: Option<&IgorJobStatus>| -> BTreeMap<String, String> {
-        let layers = status.map(|status| &status.layers).into_iter().flatten();
-        layers.map(|layer| (layer.name.clone(), format!("{:?}", layer.phase))).collect()
-    };
-    let before = phases(previous);
-    for (layer, phase) in phases(Some(status)) {
-        let known = before.get(&layer).map_or("Pending", String::as_str);
-        if known != phase && is_told(&phase) {
-            let type_ = if matches!(phase.as_str(), "Failing" | "Errored") { EventType::Warning } else { EventType::Normal };
-            tell::tell(term, &observed.object, type_, &format!("Layer{phase}"), &format!("layer {layer}: {phase}"));
-        }
-    }
-    let progress = status.progress.as_deref().unwrap_or_default();
-    if previous.map(|previous| previous.phase) == Some(status.phase) {
-        return;
-    }
-    match status.phase {
-        Some(JobPhase::Completed) => tell::tell(term, &observed.object, EventType::Normal, "JobCompleted", progress),
-        Some(JobPhase::Errored) => {
-            let failed = status.conditions.iter().find(|condition| condition.type_ == "Failed");
-            let ended = format!("{}; {progress}", failed.map_or("", |failed| &failed.reason));
-            let note = status.why.as_deref().unwrap_or(&ended);
-            tell::tell(term, &observed.object, EventType::Warning, "JobErrored", note);
-        }
-        _ => {}
-    }
-}
-
-fn is_told(phase: &str) -> bool {
-    matches!(phase, "Running" | "Failing" | "Errored" | "Completed" | "Skipped")
 }
 
 /// Deletes the object of a job that ended long enough ago; else how long until then, if that is soon.

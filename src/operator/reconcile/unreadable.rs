@@ -5,7 +5,8 @@ use kube::core::error_boundary::InvalidObject;
 use kube::runtime::events::EventType;
 use kube::{Resource, ResourceExt};
 
-use super::publish::{facts, status_patch};
+use super::facts::gather;
+use super::publish::status_patch;
 use super::tell;
 use crate::core::plan::Reason;
 use crate::crd;
@@ -22,7 +23,7 @@ pub(super) async fn refuse(term: &Term, job: &Job, invalid: &InvalidObject) -> R
     let (uid, generation) = (job.uid().unwrap_or_default(), job.meta().generation.unwrap_or(0));
     let created_ms = job.creation_timestamp().map_or(0, |time| time.0.as_millisecond());
     let known = match term.context.store.job_by_uid(created_ms, &uid).await? {
-        Some(job_id) => Some(facts(term, &term.context.store.snapshot(job_id).await?)),
+        Some(job_id) => Some(gather(term, &term.context.store.snapshot(job_id).await?).await),
         None => None,
     };
     let status = crd::status::job_status(known.as_ref(), Some((Reason::InvalidSpec, &note)), None, generation, now_ms());

@@ -8,10 +8,13 @@ use super::{followed, isolate};
 use crate::operator::Error;
 use crate::operator::pokes::Moved;
 use crate::operator::term::Term;
+use crate::operator::types::Staff;
 use crate::queue::TypeKey;
 
 /// How often the workers of each type are looked for, and jobs that another process changed.
 const SURVEY: Duration = Duration::from_secs(1);
+/// How often it is asked which types have workers at all, while one has none.
+const SEARCH: u32 = 10;
 /// Most slots that are believed of one worker: a claim must not open the windows without bound.
 const SLOTS_MAX: u64 = 1024;
 
@@ -19,6 +22,7 @@ const SLOTS_MAX: u64 = 1024;
 pub(in crate::operator) async fn survey(term: Arc<Term>) -> Result<(), Error> {
     let mut differences = Differences::default();
     let mut server = None;
+    let mut until_search = 0;
     let mut ticks = tokio::time::interval(SURVEY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -29,7 +33,8 @@ pub(in crate::operator) async fn survey(term: Arc<Term>) -> Result<(), Error> {
         term.types.rate();
         let taken = take_up(&term).await;
         let looked = look(&term, &mut differences, &mut server).await;
-        match taken.and(looked) {
+        let searched = search(&term, &mut until_search).await;
+        match taken.and(looked).and(searched) {
             Ok(()) => term.fine("survey"),
             Err(error) => {
                 term.failed("survey", &error);
@@ -58,6 +63,24 @@ async fn look(term: &Term, differences: &mut Differences, server: &mut Option<St
     first
 }
 
+/// Which types have workers, when there is one that has none: its name may be mistyped.
+async fn search(term: &Term, until: &mut u32) -> Result<(), Error> {
+    if !term.types.any_unserved() {
+        *until = 0;
+        return Ok(());
+    }
+    if *until == 0 {
+        *until = SEARCH;
+        if term.types.found(term.context.queue.served().await?) {
+            for key in followed(term) {
+                term.in_flight.jobs_of(&key).into_iter().for_each(|job| term.poke(job, Moved::Change));
+            }
+        }
+    }
+    *until -= 1;
+    Ok(())
+}
+
 /// Jobs that another process changed, and jobs whose time is over.
 async fn take_up(term: &Term) -> Result<(), Error> {
     for job in term.context.store.take_dirty(term.epoch).await? {
@@ -79,10 +102,12 @@ async fn look_at(term: &Term, key: &TypeKey, differences: &mut Differences) -> R
     }
     let workers = term.context.queue.workers(key).await?;
     let cards: Vec<_> = workers.iter().filter_map(|worker| worker.card.as_ref()).collect();
+    let silent = workers.iter().filter(|worker| worker.card.is_none() && worker.pending > 0).map(|worker| worker.id.clone()).collect();
     let slots: u64 = cards.iter().map(|card| card.slots.clamp(1, SLOTS_MAX)).sum();
     let batch = cards.iter().map(|card| card.batch.clamp(1, u64::from(term.context.config.tasks.batch_max))).max().unwrap_or(1);
     let sized = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    if term.types.surveyed(key, cards.len(), sized(slots), sized(batch)) {
+    let staff = Staff { workers: cards.len(), slots: sized(slots), batch: sized(batch), silent };
+    if term.types.surveyed(key, staff) {
         for job in term.in_flight.jobs_of(key) {
             term.poke(job, Moved::Change);
         }

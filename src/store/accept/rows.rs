@@ -54,21 +54,35 @@ enum Piece<'a> {
     Stretch { from: u32, task: &'a TaskPlan, first: u32, count: u32 },
 }
 
+impl Piece<'_> {
+    /// How many of its tasks begin paused.
+    fn paused(&self) -> u32 {
+        match self {
+            Self::Singles { tasks, .. } => u32::try_from(tasks.iter().filter(|task| task.paused).count()).unwrap_or(u32::MAX),
+            Self::Stretch { task, count, .. } => u32::from(task.paused) * count,
+        }
+    }
+}
+
 impl Target<'_> {
     /// Writes the rows with the ordinals `from .. from + count`, and moves the cursor.
     async fn load(&self, connection: &mut PgConnection, from: u32, count: u32) -> Result<(), Error> {
+        let mut paused = 0;
         for piece in pieces(self.layer, from, count) {
+            paused += piece.paused();
             match piece {
                 Piece::Singles { from, tasks } => self.singles(connection, from, &tasks).await?,
                 Piece::Stretch { from, task, first, count } => self.stretch(connection, from, task, first, count).await?,
             }
         }
         sqlx::query!(
-            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, updated_at = statement_timestamp()
+            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4,
+                                    updated_at = statement_timestamp()
              WHERE id = $1 AND created_at = $2",
             self.layer_id,
             self.job.created() as _,
-            int(count)
+            int(count),
+            int(paused)
         )
         .execute(connection)
         .await

@@ -14,7 +14,9 @@ impl Store {
         within(act, async {
             let mut transaction = self.begin(act, epoch).await?;
             let job = lock_job(&mut transaction, job_id, act).await?;
-            if job.finished && !job.expired {
+            // A shut gate is a command at work: a retry of it may be opening the job again.
+            let ended = job.finished && job.gate.is_none();
+            if ended && !job.expired {
                 sqlx::query!(
                     "UPDATE igor.jobs SET expired_at = statement_timestamp(), updated_at = statement_timestamp() WHERE id = $1 AND created_at = $2",
                     job.id,
@@ -25,7 +27,7 @@ impl Store {
                 .act(act)?;
             }
             transaction.commit().await.act(act)?;
-            Ok(job.finished)
+            Ok(ended)
         })
         .await
     }

@@ -51,7 +51,7 @@ pub(super) struct Filter {
 /// Whether a command could be about a layer of that name.
 pub(super) fn may_mean(command: &Command, layer: &str) -> bool {
     match (&command.object, &command.selector) {
-        (Object::Layer(own), _) | (Object::Task { layer: own, .. }, _) if own != layer => false,
+        (Object::Layer(own) | Object::Task { layer: own, .. }, _) if own != layer => false,
         (_, Selector::All | Selector::Failed) => true,
         (_, Selector::Picks(picks)) => picks.iter().any(|pick| pick.layer.matches(layer)),
     }

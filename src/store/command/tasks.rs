@@ -144,17 +144,13 @@ impl Work<'_> {
         let failed = self.command.selector == Selector::Failed;
         let ids: Vec<Uuid> = tasks.keys().copied().collect();
         let meant: Vec<i16> = tasks.values().map(|meant| level(*meant)).collect();
-        let (mut from, mut to, mut at_least) = (Vec::new(), Vec::new(), Vec::new());
-        for status in self.statuses(Meant::Named) {
-            let reached = [Meant::Among, Meant::Matched, Meant::Named].into_iter().find_map(|meant| {
-                self.command.verb.moves(meant, failed).into_iter().find(|(from, _)| *from == status).map(|(_, to)| (meant, to))
-            });
-            if let Some((meant, target)) = reached {
-                from.push(status.to_string());
-                to.push(target.to_string());
-                at_least.push(level(meant));
-            }
-        }
+        let closely = [Meant::Among, Meant::Matched, Meant::Named];
+        let at_least =
+            |status: &Status| closely.into_iter().find(|meant| self.statuses(*meant).contains(status)).map_or(level(Meant::Named), level);
+        let from = self.statuses(Meant::Named);
+        let at_least: Vec<i16> = from.iter().map(at_least).collect();
+        let Some((_, to)) = self.command.verb.moves(Meant::Named, failed).first().copied() else { return Ok(0) };
+        let from: Vec<String> = from.iter().map(ToString::to_string).collect();
         let moved = sqlx::query_file_scalar!(
             "src/store/sql/move.sql",
             self.job.id,
@@ -162,8 +158,8 @@ impl Work<'_> {
             &ids,
             &meant,
             &from,
-            &to,
             &at_least,
+            to.as_str(),
             self.command.verb.reason(),
             self.command.actor,
             self.command.id,

@@ -1,11 +1,10 @@
 //! A job as it stands, for its status and for people.
 
-use std::collections::BTreeMap;
-
 use uuid::Uuid;
 
+use crate::core::end::End;
 use crate::core::job::Job;
-use crate::core::wait::Standstill;
+use crate::core::wait::Known;
 
 /// A job as it stands: all that its status needs but what the queue knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,8 +39,12 @@ pub struct Snapshot {
     pub expired: bool,
     /// Most tasks queued and running at once.
     pub max_in_flight: Option<u32>,
-    /// What stands still, by layer name; what no worker serves is for the queue to add.
-    pub standstills: BTreeMap<String, Standstill>,
+    /// How long it was paused since it started, without a pause that lasts.
+    pub paused_ms: i64,
+    /// The command that ended it, if one did.
+    pub end: Option<End>,
+    /// What stands still; what no worker serves is for the queue to add, and what failed tasks said for `commonest_failure`.
+    pub known: Known,
 }
 
 /// What the core does not need to know of a layer.
@@ -59,6 +62,8 @@ pub struct LayerFacts {
     pub finished_ms: Option<i64>,
     /// The types of its tasks that may be dispatched; empty unless it is open.
     pub kinds: Vec<String>,
+    /// Most tasks queued and running at once.
+    pub max_in_flight: Option<u32>,
 }
 
 /// A task that errored, for people.

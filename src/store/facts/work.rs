@@ -140,7 +140,7 @@ pub enum Change {
 }
 
 /// What a recall is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {
     /// A whole job.
     Job(Uuid),

@@ -1,16 +1,15 @@
--- A command moves tasks that stand where a move begins, whatever their attempt; what was queued or running is revoked.
--- $1 job, $2 its day, $3 tasks, $4 how closely they are meant, $5 to $7 moves (from, to, how closely meant at least), $8 reason,
--- $9 actor, $10 command, $11 whether they are due out of the cursor's order, where they are to run again.
+-- A command moves tasks that stand where it moves them from, whatever their attempt; what was queued or running is revoked.
+-- $1 job, $2 its day, $3 tasks, $4 how closely they are meant, $5 from where tasks are moved, $6 if they are meant so closely at
+-- least, $7 to where, $8 reason, $9 actor, $10 command, $11 whether what is to run again is due out of the cursor's order.
 WITH c AS (
-    SELECT * FROM unnest($3::uuid[], $4::int2[]) AS c(id, meant)
-), m AS (
-    SELECT * FROM unnest($5::text[]::igor.status[], $6::text[]::igor.status[], $7::int2[]) AS m("from", "to", meant)
+    SELECT c.id, c.meant, $2::timestamptz AS created_at FROM unnest($3::uuid[], $4::int2[]) AS c(id, meant)
 ), upd AS (
     UPDATE igor.tasks t
-    SET prev_status = t.status, status = m."to", version = t.version + 1, updated_at = statement_timestamp(), reason = $8,
-        failures = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.failures END, lost = CASE WHEN m."to" = 'PENDING' THEN 0 ELSE t.lost END
-    FROM c, m
-    WHERE t.id = c.id AND t.created_at = $2 AND t.status = m."from" AND c.meant >= m.meant
+    SET prev_status = t.status, status = $7::text::igor.status, version = t.version + 1, updated_at = statement_timestamp(), reason = $8,
+        failures = CASE WHEN $7 = 'PENDING' THEN 0 ELSE t.failures END, lost = CASE WHEN $7 = 'PENDING' THEN 0 ELSE t.lost END
+    FROM c
+    WHERE t.id = c.id AND t.created_at = c.created_at AND t.created_at BETWEEN $2 AND $2
+      AND c.meant >= ($6::int2[])[array_position($5::text[]::igor.status[], t.status)]
     RETURNING t.id, t.created_at, t.layer_id, t.type, t.ordinal, t.prev_status, t.status, t.attempt, t.version
 ), hist AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor, reason, command_id)
