@@ -37,7 +37,7 @@
 {{- define "igor.storesVolume" -}}
 - name: stores
   projected:
-    defaultMode: 0440
+    defaultMode: 288   # 0440
     sources:
     {{- with .postgres }}
     {{- include "igor.storeFiles" (dict "root" $.root "store" "postgres" "values" .) | nindent 4 }}
