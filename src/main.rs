@@ -1,6 +1,7 @@
 //! The command `igor`: one call per subcommand.
 
 mod partitions;
+mod selftest;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +37,8 @@ enum Command {
     Migrate(config::PostgresFlags),
     /// List the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
+    /// Run one job of one task end to end, with this process as its worker
+    Selftest(selftest::Selftest),
     /// Print the custom resource definitions, or write them to a folder
     Crds {
         /// Folder to write them to, a file each
@@ -93,6 +96,7 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Worker(flags) => serve(flags).await,
         Command::Migrate(flags) => migrate(flags).await,
         Command::Partitions(flags) => partitions::run(flags).await,
+        Command::Selftest(flags) => selftest::run(flags).await,
         Command::Crds { dir } => crds(dir),
     }
 }

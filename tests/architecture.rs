@@ -15,6 +15,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("proof", &[]),
     ("config", &[]),
     ("partitions", &[]),
+    ("selftest", &[]),
     ("telemetry", &[]),
 ];
 

@@ -99,10 +99,10 @@ fn programs(mut builder: Builder, types: Vec<String>, program: &Arc<Program>, ba
         return Err(ServeError::BatchOfPrograms(batch));
     }
     for kind in types {
-        let program = program.clone();
+        let run = (program.clone(), kind.clone());
         builder = builder.task(kind, move |task: Task| {
-            let program = program.clone();
-            async move { exec::run(&program, &task).await }
+            let (program, kind) = run.clone();
+            async move { exec::run(&program, &kind, &task).await }
         });
     }
     Ok(builder)

@@ -38,7 +38,8 @@ fn unsigned(value: &mut Value) {
 
 fn comparable(documents: Vec<Value>) -> BTreeMap<String, Value> {
     let mut comparable = BTreeMap::new();
-    for mut document in documents.into_iter().filter(|document| document["kind"] != "Namespace") {
+    let installed = |document: &Value| document["kind"] != "Namespace" && document["metadata"]["annotations"]["helm.sh/hook"].is_null();
+    for mut document in documents.into_iter().filter(installed) {
         unsigned(&mut document);
         if let Some(container) = document["spec"]["template"]["spec"]["containers"].get_mut(0) {
             container["image"] = "igor".into();

@@ -84,7 +84,8 @@ pub(crate) fn id(document: &Value) -> String {
     format!("{}/{namespace}{}", word(&document["kind"]), word(&metadata["name"]))
 }
 
-/// The template of an object's pods, if it makes some.
+/// What an object says of its pods, or of itself as one.
 pub(crate) fn pods(document: &Value) -> Option<&Value> {
-    Some(&document["spec"]["template"]["spec"]).filter(|pods| !pods["containers"].is_null())
+    let spec = &document["spec"];
+    [spec, &spec["template"]["spec"]].into_iter().find(|pods| !pods["containers"].is_null())
 }
