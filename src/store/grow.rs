@@ -12,3 +12,4 @@ mod live;
 mod there;
 
 pub use add::MAX_ADDED;
+pub(super) use announce::take_back;

@@ -1,7 +1,8 @@
 -- A command moves tasks that stand where it moves them from, whatever their attempt; what was queued or running is revoked.
 -- $1 job, $2 its day, $3 tasks, $4 how closely they are meant, $5 from where tasks are moved, $6 if they are meant so closely at
 -- least, $7 to where, $8 reason, $9 actor, $10 command, $11 whether what is to run again is due out of the cursor's order.
-WITH c AS (
+-- Materialized, or the planner takes the day that is the same for all for a reason to read every task of it, once for each command's task.
+WITH c AS MATERIALIZED (
     SELECT c.id, c.meant, $2::timestamptz AS created_at FROM unnest($3::uuid[], $4::int2[]) AS c(id, meant)
 ), upd AS (
     UPDATE igor.tasks t
