@@ -21,8 +21,12 @@ pub(super) fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &
 where
     Kind: Resource<DynamicType = ()>,
 {
-    let about = object.object_ref(&());
-    term.context.events.tell(event(term, about, type_, reason, cut(note)));
+    about(term, &object.object_ref(&()), type_, reason, note);
+}
+
+/// The same, of an object that is known by reference.
+pub(super) fn about(term: &Term, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+    term.context.events.tell(event(term, object.clone(), type_, reason, cut(note)));
 }
 
 fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, note: &str) -> Event {
@@ -61,18 +65,17 @@ pub(super) fn once<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &
 where
     Kind: Resource<DynamicType = ()>,
 {
-    if is_told(term, object, note) {
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    once_about(term, &uid, &object.object_ref(&()), type_, reason, note);
+}
+
+/// The same, of an object that is known by reference.
+pub(super) fn once_about(term: &Term, uid: &str, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+    if term.context.memory(uid).told.iter().any(|told| told == note) {
         return;
     }
-    let uid = object.meta().uid.clone().unwrap_or_default();
-    tell(term, object, type_, reason, note);
-    term.context.remember(&uid, |memory| {
-        memory.told.push(note.to_owned());
-        // Only the last few matter: the same mistake made again much later may be told again.
-        if memory.told.len() > 8 {
-            memory.told.remove(0);
-        }
-    });
+    about(term, object, type_, reason, note);
+    term.context.remember(uid, |memory| memory.tell(note.to_owned()));
 }
 
 fn cut(note: &str) -> &str {
