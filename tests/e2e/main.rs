@@ -9,6 +9,7 @@ mod docs;
 mod failing;
 mod faults;
 mod gone;
+mod growth;
 mod leading;
 mod lifecycle;
 mod plans;
