@@ -8,8 +8,8 @@ use igor::store::{Snapshot, TaskView};
 pub(super) fn mend(job: &Snapshot, wait: &Wait) -> Vec<String> {
     let kubectl = Kubectl(job);
     match wait {
-        Wait::Paused { layer: None, by } if by == "spec" => vec![kubectl.patch(r#"{"spec":{"paused":false}}"#)],
-        Wait::Paused { layer, by } if by == "annotation" => vec![kubectl.annotate(layer.as_deref(), "igor/pause-")],
+        Wait::Paused { layer: None, by, .. } if by == "spec" => vec![kubectl.patch(r#"{"spec":{"paused":false}}"#)],
+        Wait::Paused { layer, by, .. } if by == "annotation" => vec![kubectl.annotate(layer.as_deref(), "igor/pause-")],
         Wait::Paused { layer, .. } => vec![kubectl.annotate(layer.as_deref(), "--overwrite igor/pause=false")],
         Wait::Held { layer, .. } => ["igor/retry=failed", "igor/skip=failed"].map(|what| kubectl.annotate(Some(layer), what)).to_vec(),
         Wait::NoWorkers { kind, .. } => {

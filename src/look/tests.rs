@@ -19,6 +19,7 @@ fn facts() -> LayerFacts {
     LayerFacts {
         layer_id: Uuid::nil(),
         title: String::new(),
+        growing: false,
         reason: None,
         started_ms: Some(NOW - 60_000),
         finished_ms: None,

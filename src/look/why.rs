@@ -22,12 +22,12 @@ pub(super) struct Answer {
     /// How what was asked about stands.
     stands: String,
     /// Why, the weightiest first.
-    why: Vec<Reason>,
+    why: Vec<Cause>,
 }
 
-/// One reason.
+/// One of them.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Reason {
+struct Cause {
     /// In words.
     says: String,
     /// As the condition has it; of a task, its status.
@@ -41,17 +41,17 @@ struct Reason {
 pub(super) fn answer(job: &Snapshot, facts: &Facts, layer: Option<&str>, task: Option<&TaskView>) -> Answer {
     let mut why = Vec::new();
     if let (Some(layer), Some(task)) = (layer, task) {
-        why.push(Reason { says: of_task(task), reason: task.status.to_string(), mend: mend_task(job, layer, task) });
+        why.push(Cause { says: of_task(task), reason: task.status.to_string(), mend: mend_task(job, layer, task) });
     }
     let own = task.is_none_or(|task| task.status == Status::Pending && !task.paused && task.due_ms.is_none());
     if own && let Some(said) = ended(&facts.job, facts.reason.as_deref(), facts.end.as_ref()) {
         let reason = facts.reason.clone().unwrap_or_else(|| "TaskFailures".to_owned());
-        why.push(Reason { says: clean(&said), reason, mend: vec![reopen(job)] });
+        why.push(Cause { says: clean(&said), reason, mend: vec![reopen(job)] });
     }
     let layer = layer.and_then(|name| facts.job.layers.iter().find(|known| known.name == name));
     if own {
         let concerned = facts.waits.iter().filter(|wait| layer.is_none_or(|layer| concerns(facts, wait, layer)));
-        why.extend(concerned.map(|wait| Reason {
+        why.extend(concerned.map(|wait| Cause {
             says: clean(&wait.to_string()),
             reason: if wait.is_moving() || wait.stops() { wait.reason() } else { "LayerAhead" }.to_owned(),
             mend: mend(job, wait),
@@ -122,7 +122,7 @@ fn of_task(task: &TaskView) -> String {
 /// As people read it.
 pub(super) fn text(answer: &Answer) -> String {
     let mut text = format!("{} ({}): {}\n", answer.job, answer.namespace, answer.stands);
-    for Reason { says, mend, .. } in &answer.why {
+    for Cause { says, mend, .. } in &answer.why {
         writeln!(text, "  {says}").ok();
         for command in mend {
             writeln!(text, "      {command}").ok();

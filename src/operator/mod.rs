@@ -5,6 +5,7 @@
 //! for what nobody reports. Each loop is supervised: it fails, backs off and begins again without the others.
 
 mod archive;
+mod children;
 mod clients;
 mod collector;
 mod context;
@@ -20,6 +21,7 @@ mod pokes;
 mod rebuild;
 mod reconcile;
 mod relay;
+mod stores;
 mod supervise;
 mod sweeper;
 mod term;
@@ -41,9 +43,10 @@ use self::clients::Clients;
 use self::context::Context;
 pub use self::error::Error;
 use self::health::Readiness;
+pub use self::stores::{database, redis};
 use self::supervise::supervise;
 use self::term::Term;
-use crate::crd::{IgorJob, IgorLayer};
+use crate::crd::{IgorJob, IgorLayer, IgorTask};
 use crate::{config, queue, store, telemetry};
 
 /// An `IgorJob` as the cache has it: one that does not parse is an object too.
@@ -51,6 +54,9 @@ type Job = DeserializeGuard<IgorJob>;
 
 /// An `IgorLayer` as the cache has it: people steer by its annotations, the rest is our own.
 type Handle = PartialObjectMeta<IgorLayer>;
+
+/// An `IgorTask` as its watch tells of it.
+type TaskObject = DeserializeGuard<IgorTask>;
 
 /// How long the loops of a term get to end.
 const TERM_GRACE: Duration = Duration::from_secs(8);
@@ -64,6 +70,7 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     let health = tokio::spawn(health::serve(config.metrics_addr, readiness.clone(), metrics, stop.clone()));
     let Some(context) = connect(config, &stop).await? else { return Ok(()) };
     readiness.set(true);
+    tokio::spawn(stores::renew(context.store.clone(), stop.clone()));
     let lease = context.config.lease.clone();
     tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
     let led = leader::lead(context.lease_client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
@@ -110,8 +117,12 @@ async fn connect(config: config::Operator, stop: &CancellationToken) -> Result<O
 
 async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     let clients = Clients::infer().await?;
-    let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
-    let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
+    let database = stores::database(&config.database);
+    if config.migrate {
+        store::migrate(&database).await?;
+    }
+    let ledger = store::Store::connect(&database).await?;
+    let queue = queue::Client::connect(stores::redis(&config.redis)).await?;
     ledger.ensure_partitions().await?;
     let cluster = match &config.cluster_id {
         Some(id) => id.clone(),
@@ -173,6 +184,7 @@ async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>)
         supervise("leases", term, || sweeper::leases(term.clone())),
         supervise("survey", term, || sweeper::survey(term.clone())),
         supervise("gone", term, || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("orphans", term, || sweeper::orphans(term.clone(), watched.clone())),
         supervise("events", term, || events::run(term.clone())),
         supervise("partitions", term, || partitions(term.clone())),
     );

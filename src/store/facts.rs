@@ -14,7 +14,7 @@ pub use audit::{Event, Given, Moved, TaskPage, TaskPlace, TaskView};
 pub use growth::{Added, Adding, NotAdded};
 pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
-pub use view::{Failure, LayerFacts, Snapshot};
+pub use view::{FailedTask, Failure, LayerFacts, Snapshot, TaskFacts};
 pub use work::{Attempt, Change, Dispatch, Dispatched, Filled, OpenType, OutboxRow, Outstanding, Recalled, Scope, Want};
 
 /// A leader's number. Writes of an earlier leader are refused with [`super::Error::Fenced`].

@@ -1,6 +1,7 @@
 //! A job as it stands, for its status; and its failures, for people.
 
 mod failures;
+mod objects;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use super::error::Error;
 use super::facts::{LayerFacts, Snapshot};
 use super::rows::{count, layers_of, read_status};
 use super::time::Time;
+use crate::core::command::Object;
 use crate::core::end::{DEADLINE_EXCEEDED, End, KILLED};
 use crate::core::job::{Job, OnFailure};
 use crate::core::wait::{AtWork, Known, Limit, Standstill};
@@ -26,6 +28,7 @@ impl Store {
             let mut snapshot = read_job(&mut transaction, job_id).await?;
             read_layers(&mut transaction, &mut snapshot).await?;
             read_command(&mut transaction, &mut snapshot).await?;
+            read_pauses(&mut transaction, &mut snapshot).await?;
             transaction.rollback().await.act(ACT)?;
             Ok(snapshot)
         })
@@ -124,6 +127,30 @@ async fn read_command(connection: &mut PgConnection, snapshot: &mut Snapshot) ->
     } else {
         let all = snapshot.job.layers.iter().map(|layer| layer.loaded).sum();
         snapshot.known.command = Some(AtWork { verb: row.verb, done: count(row.next_ordinal).min(all), all });
+    }
+    Ok(())
+}
+
+/// What was said when the job or its layers were paused.
+async fn read_pauses(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), Error> {
+    if snapshot.job.finished || snapshot.job.paused_by.is_none() && snapshot.job.layers.iter().all(|layer| layer.paused_by.is_none()) {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (object) object, reason FROM igor.commands
+           WHERE job_id = $1 AND created_at = $2 AND verb = 'pause' AND object NOT LIKE 'task/%' ORDER BY object, at DESC"#,
+        snapshot.job_id,
+        Time::of(snapshot.job_id) as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    for row in rows {
+        match Object::parse(&row.object) {
+            Some(Object::Job) => snapshot.known.pause_words = row.reason,
+            Some(Object::Layer(layer)) if row.reason.is_some() => snapshot.known.layers.entry(layer).or_default().pause_words = row.reason,
+            _ => {}
+        }
     }
     Ok(())
 }

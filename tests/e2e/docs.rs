@@ -2,7 +2,8 @@
 //!
 //! Blocks of `yaml` whose first line is a comment with a file name become that file; the others have to be objects that the API server
 //! takes. In blocks of `console` the lines behind `$ ` are run by a shell. What stands below one is what it prints, with ages, times
-//! and ids masked, and with any lines where the page says `…`; where nothing stands below it, it only has to succeed.
+//! and ids masked, and with any lines where the page says `…`; where nothing stands below it, it only has to succeed. A block that is
+//! marked `later` tells of what is not built yet, and is not run.
 
 mod page;
 mod shown;
@@ -37,7 +38,7 @@ async fn follow(name: &str, page: &'static str, workers: fn(&World) -> Vec<crate
         let reader = Reader { world, page, folder };
         reader.set_up();
         let markdown = std::fs::read_to_string(from_root(page)).expect("the page");
-        for block in page::blocks(&markdown) {
+        for block in page::blocks(&markdown).into_iter().filter(|block| !block.later) {
             reader.block(&block).await;
         }
     })
@@ -120,6 +121,33 @@ fn only_looks(command: &str) -> bool {
 
 fn none(_: &World) -> Vec<crate::support::process::Process> {
     Vec::new()
+}
+
+/// The job of an example ends so with workers of the built-in types alone; of the others, only that they are taken is seen here.
+const ENDS: [(&str, &str); 3] = [("hello", "Completed"), ("from-configmap", "Completed"), ("failing", "Errored")];
+
+#[tokio::test]
+async fn the_examples_run_and_so_does_what_their_comments_tell_to_type() {
+    world("docs_examples", Setup::default(), |world, _running| async move {
+        let reader = Reader { folder: world.folder.join("page"), world: world.clone(), page: "examples" };
+        reader.set_up();
+        for entry in std::fs::read_dir(from_root("examples")).expect("examples") {
+            let path = entry.expect("a file").path();
+            if path.extension().is_none_or(|extension| extension != "yaml") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).expect("an example").replace("  namespace: default\n", "");
+            world.apply(&text);
+            for line in text.lines().filter_map(|line| line.strip_prefix("#   ")).filter(|line| line.starts_with("kubectl ")) {
+                let tried = || async { Some(reader.shell(line)).filter(|(succeeded, _)| *succeeded).ok_or_else(|| reader.shell(line).1) };
+                until(line, SEEN, tried).await;
+            }
+        }
+        for (job, phase) in ENDS {
+            world.until_phase(job, &[phase]).await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,11 +1,14 @@
 //! Why a job stands or ended, as kubectl shows it; limits, turns between jobs, and how soon a kill stops what runs.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
 use crate::support::until;
 use crate::world::{SOON, Setup, World, condition, world};
+
+/// What runs is told to stop within a second of a kill; the rest is for a machine that does other things too.
+const STOPPED: Duration = Duration::from_secs(3);
 
 /// One layer of so many tasks.
 fn job(name: &str, spec: &str, task: &str) -> String {
@@ -148,7 +151,6 @@ async fn a_hundred_thousand_tasks_delay_a_small_job_of_their_type_by_a_window_at
         for (name, sql) in DONE_BESIDE {
             world.until_phase(name, &["Completed"]).await;
             let done = world.count(sql).await;
-            eprintln!("{name}: {done} tasks of the large job were done meanwhile");
             assert!(done <= 400, "{name} waited for {done} tasks of the large job");
         }
         assert_ne!(world.job("big").await["status"]["phase"], "Completed");
@@ -174,14 +176,18 @@ async fn a_kill_stops_programs_and_handlers_at_once() {
             .await
             .expect("the command");
         let took = stopped.duration_since(SystemTime::UNIX_EPOCH + Duration::from_secs_f64(killed)).unwrap_or_default();
-        eprintln!("the program was told to stop {took:?} after the kill");
-        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert!(took < STOPPED, "the program was told to stop {took:?} after the kill");
         // The only slot is free as soon as the handler has ended.
         world.apply(&job("next", "", "{name: next, type: sleep, args: '0'}"));
         world.annotate("nap", "igor/kill=true");
-        let began = Instant::now();
         world.until_phase("next", &["Completed"]).await;
-        eprintln!("the slot of the handler was free, and its next task shown as done, {:?} after the kill", began.elapsed());
+        let between = "SELECT (extract(epoch FROM max(t.at) - max(c.at)) * 1000)::int8 FROM igor.transitions t
+                       JOIN igor.tasks k ON k.id = t.task_id AND k.name = 'next', igor.commands c";
+        let took = world.count(between).await;
+        assert!(
+            took < 1000 * i64::try_from(STOPPED.as_secs()).expect("small"),
+            "the handler's slot was used again {took} ms after the kill"
+        );
     })
     .await;
 }

@@ -50,6 +50,22 @@ async fn a_job_that_was_ended_says_by_whom_when_and_in_whose_words() {
 }
 
 #[tokio::test]
+async fn a_pause_tells_the_words_of_whoever_paused_last() {
+    let world = World::new().await;
+    let object = object("j");
+    let job = job_id(&object);
+    world.accept(&object, &plan(vec![layer("a", 0, vec![task("x")])])).await;
+    let noon = Some("the plates come at noon".to_owned());
+    world.give(&Command { reason: noon, ..command(job, "pause", "1") }).await;
+    let of_layer = asked(job, &Object::Layer("a".to_owned()), "pause", "true", "2");
+    world.give(&Command { actor: "mara".to_owned(), reason: Some("wrong scene".to_owned()), ..of_layer }).await;
+    assert_eq!(world.said(job).await[..2], ["paused by ann: the plates come at noon", "a: paused by mara: wrong scene"]);
+    world.give(&command(job, "unpause", "3")).await;
+    world.give(&command(job, "pause", "4")).await;
+    assert_eq!(world.said(job).await[0], "paused by ann");
+}
+
+#[tokio::test]
 async fn a_large_command_says_how_far_it_is() {
     let world = World::new().await;
     let object = object("j");
@@ -113,7 +129,12 @@ async fn a_limit_lowered_below_what_is_in_flight_waits_and_one_of_none_drains() 
     let seen = world.seen(job).await;
     assert!(matches!(waits(&seen.job, &seen.known)[0], Wait::Limit { layer: None, limit, .. } if limit.most == 0));
     lower(None).await;
-    assert_eq!(world.dispatch_all(job).await.tasks.len(), 79);
+    // The limit of a layer moves as well.
+    plan.layers[0].max_in_flight = Some(30);
+    object.generation += 1;
+    world.accept(&object, &plan).await;
+    assert_eq!(world.dispatch_all(job).await.tasks.len(), 29, "one was in flight");
+    assert_eq!(world.said(job).await[0], "a: 30 in flight, maxInFlight of the layer is 30, 50 tasks wait");
     world.check().await;
 }
 

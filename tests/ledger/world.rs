@@ -150,6 +150,11 @@ pub(crate) fn layer(name: &str, priority: i32, tasks: Vec<TaskPlan>) -> LayerPla
     layer
 }
 
+/// The layer with more tasks, from a list that its spec names.
+pub(crate) fn from_list(layer: LayerPlan, tasks: Vec<TaskPlan>) -> LayerPlan {
+    LayerPlan { tasks: [layer.tasks, tasks].concat(), sources_hash: Some([7; 32]), ..layer }
+}
+
 pub(crate) fn task(name: &str) -> TaskPlan {
     TaskPlan {
         name: name.to_owned(),

@@ -1,17 +1,15 @@
 //! Stage 3: the plan goes into the ledger, once; and what a later one adds to it.
 
-use super::layers::is_ours;
-use super::observe::{Observed, version};
+use super::command::levels;
+use super::observe::Observed;
 use super::resolve::{Refusal, Refused, Resolution};
-use crate::core::command::{Object, parse_level};
 use crate::core::id;
 use crate::core::job::Layer;
 use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
-use crate::store::{self, Identity, Sighting, Source};
-use kube::ResourceExt;
+use crate::store::{self, Identity};
 use uuid::Uuid;
 
 /// Where the job stands with the ledger.
@@ -89,33 +87,4 @@ fn accepted_before(status: &crd::IgorJobStatus) -> bool {
             && (condition.status == crd::ConditionStatus::True || condition.reason == Reason::ImmutablePlan.as_str())
     };
     status.started_at.is_some() || status.conditions.iter().any(is_accepted)
-}
-
-/// The pause levels that the object shows.
-pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
-    let (spec, version) = (&object.spec, version(object));
-    let by_spec = |object: Object, paused| Sighting { object, source: Source::Spec, paused: Some(paused), version };
-    let mut levels = vec![by_spec(Object::Job, spec.paused)];
-    levels.extend(by_annotation(object, Object::Job, version));
-    levels.extend(spec.layers.iter().map(|layer| by_spec(Object::Layer(layer.name.clone()), layer.paused)));
-    levels
-}
-
-/// The pause levels that the handles of its layers show.
-pub(super) fn levels_of_handles(term: &Term, observed: &Observed) -> Vec<Sighting> {
-    let of_layer = |layer: &str| {
-        let handle = term.handle(&observed.namespace, &format!("{}.{layer}", observed.name))?;
-        let version = handle.resource_version()?.parse().ok()?;
-        is_ours(observed, handle.as_ref()).then(|| by_annotation(handle.as_ref(), Object::Layer(layer.to_owned()), version))?
-    };
-    observed.object.spec.layers.iter().filter_map(|layer| of_layer(&layer.name)).collect()
-}
-
-/// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
-fn by_annotation(object: &impl ResourceExt, about: Object, version: u64) -> Option<Sighting> {
-    let paused = match object.annotations().get(crd::ANNOTATION_PAUSE) {
-        None => None,
-        Some(value) => Some(parse_level(value)?),
-    };
-    Some(Sighting { object: about, source: Source::Annotation, paused, version })
 }

@@ -180,6 +180,8 @@ pub struct Done {
     pub changed: u32,
     /// Nothing was done, because of this.
     pub refused: Option<Refusal>,
+    /// It had been done before.
+    pub again: bool,
     /// What moved with it. Dispatch of the job may have changed: read its open types again.
     pub change: JobChange,
 }

@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use crate::core::end::End;
 use crate::core::job::{Facts, Job};
+use crate::core::status::Status;
 use crate::core::wait::{Known, waits};
 
 /// A job as it stands: all that its status needs but what the queue knows.
@@ -98,4 +99,38 @@ pub struct Failure {
     pub reason: Option<String>,
     /// What its handler said.
     pub message: Option<String>,
+}
+
+/// A task that failed for good, of which a handle is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedTask {
+    /// The task.
+    pub task_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+}
+
+/// A task as its object shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFacts {
+    /// The task.
+    pub task_id: Uuid,
+    /// Where it stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// What its handler said last.
+    pub message: Option<String>,
+    /// Its last attempt; 0 = none yet.
+    pub attempt: u32,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// The worker that ran it last.
+    pub worker: Option<String>,
+    /// When it first was with a worker.
+    pub started_ms: Option<i64>,
+    /// When it last moved.
+    pub moved_ms: i64,
 }

@@ -1,4 +1,4 @@
-//! An edit under way: announced, so that its rows may follow; settled when they are in; or taken back.
+//! An edit under way: announced, so that its rows may follow; settled layer by layer when they are in; or what is not in is taken back.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -12,7 +12,6 @@ use super::super::facts::{Epoch, JobChange};
 use super::super::open;
 use super::super::rows::{LayerRow, LockedJob, int, layers_of, lock_job};
 use crate::core::plan::{Edit, TaskPlan};
-use crate::core::status::Status;
 
 const TAKE_BACK: &str = "take an edit back";
 
@@ -48,24 +47,24 @@ pub(super) async fn announce(
     insert(connection, job.id, wish, edit.added.iter().copied()).await
 }
 
-/// The last row of an edit is in: it is accepted, and open layers hand its tasks out.
-pub(super) async fn settle(connection: &mut PgConnection, job: &LockedJob, layers: &[LayerRow]) -> Result<(), Error> {
-    let grown: Vec<&LayerRow> = layers.iter().filter(|row| row.growing.is_some()).collect();
-    let ids: Vec<Uuid> = grown.iter().map(|row| row.id).collect();
-    sqlx::query!(
-        "UPDATE igor.layers SET grow_ordinal = NULL, grow_len = NULL, grow_hash = NULL WHERE id = ANY($1) AND created_at = $2",
-        &ids,
+/// Lets go of the layers whose last row is in: what was appended to them is accepted, and open ones hand it out.
+pub(super) async fn settle(connection: &mut PgConnection, job: &LockedJob) -> Result<(), Error> {
+    let rows = sqlx::query!(
+        r#"UPDATE igor.layers SET grow_ordinal = NULL, grow_len = NULL, grow_hash = NULL
+           WHERE job_id = $1 AND created_at = $2 AND grow_ordinal IS NOT NULL AND n_loaded >= n_expected
+           RETURNING id, status = 'RUNNING' AS "is_open!""#,
+        job.id,
         job.created() as _
     )
-    .execute(&mut *connection)
+    .fetch_all(&mut *connection)
     .await
     .act(ACT)?;
-    let open: Vec<Uuid> = grown.iter().filter(|row| row.layer.status == Status::Running).map(|row| row.id).collect();
+    let open: Vec<Uuid> = rows.into_iter().filter(|row| row.is_open).map(|row| row.id).collect();
     if open.is_empty() { Ok(()) } else { open::extend(connection, job, &open, ACT).await }
 }
 
 impl Store {
-    /// Takes back an edit of an accepted job of which not all is in, and that will not go on.
+    /// Takes back what is not in of an edit of an accepted job that will not go on.
     pub async fn take_back(&self, epoch: Epoch, job_id: Uuid) -> Result<JobChange, Error> {
         within(TAKE_BACK, async {
             let mut transaction = self.begin(TAKE_BACK, Some(epoch)).await?;
@@ -83,7 +82,7 @@ impl Store {
     }
 }
 
-/// Takes back an edit of which not all is in. Nobody has touched its tasks: they go as if they had never been there.
+/// Takes back what an edit adds to layers of which not all is in. Nobody has touched those tasks: they go as if they had never been there.
 pub(in crate::store) async fn take_back(connection: &mut PgConnection, job: &LockedJob, layers: &[LayerRow]) -> Result<(), Error> {
     let (old, new): (Vec<&LayerRow>, Vec<&LayerRow>) =
         layers.iter().filter(|row| row.layer.is_loading()).partition(|row| row.growing.is_some());

@@ -44,12 +44,10 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
             moved = true;
         }
     }
-    if !load(connection, job, wish.plan, &layers, rows).await? {
-        return Ok(Step::More);
-    }
+    let all = load(connection, job, wish.plan, &layers, rows).await?;
     let mut accepted = known(job, refused);
     if moved {
-        announce::settle(connection, job, &layers).await?;
+        announce::settle(connection, job).await?;
         accepted.change = advance_jobs(connection, std::slice::from_mut(job), ACT).await?.pop().unwrap_or_else(|| job.unchanged());
     }
     if moved || is_newer {
@@ -58,7 +56,7 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
     }
     // What was announced by an earlier plan is in; this one may add more.
     let is_later = accepted.refused.is_empty() && wish.identity.generation > job.generation;
-    Ok(if is_later { Step::More } else { Step::Accepted(accepted) })
+    Ok(if all && !is_later { Step::Accepted(accepted) } else { Step::More })
 }
 
 fn known(job: &LockedJob, refused: Vec<Fault>) -> Accepted {

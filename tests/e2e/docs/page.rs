@@ -7,8 +7,10 @@ pub(super) struct Block {
     pub(super) line: usize,
     /// The first word behind the fence.
     pub(super) language: String,
-    /// The second word is `moving`: its numbers differ from run to run.
+    /// A further word is `moving`: its numbers differ from run to run.
     pub(super) moving: bool,
+    /// A further word is `later`: what it shows is not built yet.
+    pub(super) later: bool,
     pub(super) text: String,
 }
 
@@ -28,9 +30,9 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
         match (line.strip_prefix("```"), open.take()) {
             (Some(_), Some(block)) => blocks.push(block),
             (Some(info), None) => {
-                let mut words = info.split_whitespace().map(str::to_owned);
-                let language = words.next().unwrap_or_default();
-                open = Some(Block { line: at + 2, language, moving: words.any(|word| word == "moving"), text: String::new() });
+                let language = info.split_whitespace().next().unwrap_or_default().to_owned();
+                let marked = |mark| info.split_whitespace().skip(1).any(|word| word == mark);
+                open = Some(Block { line: at + 2, language, moving: marked("moving"), later: marked("later"), text: String::new() });
             }
             (None, Some(mut block)) => {
                 block.text.extend([line, "\n"]);
@@ -46,7 +48,7 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
 impl Block {
     /// The name of the file that the block is, told in a comment on its first line.
     pub(super) fn file_name(&self) -> Option<&str> {
-        self.text.lines().next()?.strip_prefix("# ").filter(|name| name.ends_with(".yaml"))
+        self.text.lines().next()?.strip_prefix("# ").filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "yaml"))
     }
 
     /// The commands of a console.

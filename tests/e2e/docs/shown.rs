@@ -19,18 +19,20 @@ fn fits(shown: &[String], came: &[String]) -> bool {
     }
 }
 
-/// The words of a line, one blank apart; ages, times and ids are all the same.
+/// The words of a line, one blank apart; ages and ids are all the same, and times are left out: an estimate comes and goes.
 fn mask(line: &str, moving: bool) -> String {
-    line.split_whitespace().map(|word| mask_word(word, moving)).collect::<Vec<_>>().join(" ")
+    line.split_whitespace().filter(|word| !is_time(trimmed(word))).map(|word| mask_word(word, moving)).collect::<Vec<_>>().join(" ")
+}
+
+/// Without the punctuation around it.
+fn trimmed(word: &str) -> &str {
+    word.trim_matches(|c: char| "()[]{}\"'`,;:.#~".contains(c))
 }
 
 fn mask_word(word: &str, moving: bool) -> String {
-    let is_edge = |c: char| "()[]{}\"'`,;:.#~".contains(c);
-    let core = word.trim_matches(is_edge);
+    let core = trimmed(word);
     let known = if is_age(core) {
         "AGE"
-    } else if is_time(core) {
-        "TIME"
     } else if is_id(core) {
         "ID"
     } else if moving {

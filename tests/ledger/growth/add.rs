@@ -8,6 +8,7 @@ use igor::core::status::Status;
 use igor::store::{Added, Adding, NotAdded};
 use uuid::Uuid;
 
+use super::steer;
 use crate::world::{World, array, asked, command, job_id, layer, object, plan, task};
 
 async fn add(world: &World, job: Uuid, layer: &str, tasks: &[TaskPlan]) -> Adding {
@@ -20,11 +21,6 @@ fn reason(adding: &Adding) -> &'static str {
         Adding::Added(_) => "added",
         Adding::Later => "later",
     }
-}
-
-async fn pause(world: &World, job: Uuid, layer: &str, verb: &str, token: &str) {
-    let command = asked(job, &Object::Layer(layer.to_owned()), verb, "true", token);
-    world.store.command(Some(world.epoch), &command).await.expect("done");
 }
 
 #[tokio::test]
@@ -60,12 +56,12 @@ async fn a_paused_open_layer_takes_tasks_of_a_new_type_and_of_one_that_was_used_
     let running = world.dispatch_all(job).await.tasks;
     let more = [task("late"), TaskPlan { kind: "comp".to_owned(), ..task("other") }];
     assert_eq!(reason(&add(&world, job, "a", &more).await), "LayerStarted");
-    pause(&world, job, "a", "pause", "1").await;
+    steer(&world, job, "a", "pause", "1").await;
     assert_eq!(reason(&add(&world, job, "a", &more).await), "added");
     world.say(&running, Said::Completed).await;
     world.check().await;
     assert_eq!(world.layers(job).await[0].1, Status::Running, "a paused layer does not end");
-    pause(&world, job, "a", "unpause", "2").await;
+    steer(&world, job, "a", "unpause", "2").await;
     let mut ran = world.run_to_the_end(job).await;
     ran.sort_unstable();
     assert_eq!(ran, ["a/late", "a/other"]);
