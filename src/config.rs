@@ -2,43 +2,15 @@
 //!
 //! Every fault is reported at once. Nothing here connects to anything, and no value that may hold a password is printed.
 
+mod stores;
+
 use std::collections::BTreeMap;
-use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Deserialize;
 
-/// An address that may hold a password: it is never printed.
-#[derive(Clone, Deserialize, PartialEq, Eq)]
-#[serde(transparent)]
-pub struct Secret(String);
-
-impl Secret {
-    /// Wraps an address.
-    pub fn new(value: impl Into<String>) -> Self {
-        Self(value.into())
-    }
-
-    /// The address itself, for the library that connects.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl std::str::FromStr for Secret {
-    type Err = std::convert::Infallible;
-
-    fn from_str(value: &str) -> Result<Self, Self::Err> {
-        Ok(Self::new(value))
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("(secret)")
-    }
-}
+pub use self::stores::{Address, PostgresFlags, Redis, RedisFlags, RedisTls, Secret};
 
 /// Flags and environment of `igor operator`; what is unset comes from the file, else from the default.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -46,15 +18,13 @@ pub struct Flags {
     /// YAML file with the settings below, in camelCase
     #[arg(long, env = "IGOR_CONFIG", value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Postgres, as postgres://user:password@host/database; better by environment than by flag, flags are seen by everybody
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: Option<Secret>,
-    /// Redis, as redis://host or rediss://host
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
-    redis_url: Option<Secret>,
-    /// First word of every key in Redis
-    #[arg(long, env = "IGOR_PREFIX", value_name = "WORD")]
-    prefix: Option<String>,
+    #[command(flatten)]
+    postgres: PostgresFlags,
+    #[command(flatten)]
+    redis: RedisFlags,
+    /// Bring the database up to this version before anything else; several operators at once take turns
+    #[arg(long, env = "IGOR_MIGRATE")]
+    migrate: bool,
     /// Namespace to watch; repeat for more; none = the whole cluster
     #[arg(long = "watch-namespace", env = "IGOR_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
     watch_namespaces: Vec<String>,
@@ -79,7 +49,7 @@ pub struct Flags {
     adopt: bool,
 }
 
-/// The file: every setting of [`Flags`], and those that have no flag.
+/// The file: settings of [`Flags`], and those that have no flag.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 struct File {
@@ -110,7 +80,9 @@ pub struct SharedQueue {
 #[derive(Clone, Debug)]
 pub struct Operator {
     /// Where the truth lies.
-    pub database_url: Secret,
+    pub database: Address,
+    /// Bring it up to this version first.
+    pub migrate: bool,
     /// Where the work waits.
     pub redis: Redis,
     /// Which objects are ours.
@@ -125,15 +97,6 @@ pub struct Operator {
     pub cluster_id: Option<String>,
     /// Take stores that another install has stamped.
     pub adopt: bool,
-}
-
-/// Where the work waits.
-#[derive(Clone, Debug)]
-pub struct Redis {
-    /// Its address.
-    pub url: Secret,
-    /// First word of every key.
-    pub prefix: String,
 }
 
 /// Which objects are ours, and how fast we write to them.
@@ -214,15 +177,15 @@ impl Operator {
 
     fn merge(flags: Flags, file: File) -> Result<Self, Error> {
         let mut faults = Vec::new();
-        let mut needed = |value: Option<Secret>, flag: &str, env: &str| {
-            value.unwrap_or_else(|| {
-                faults.push(format!("set {env} or --{flag}"));
-                Secret::new("")
-            })
-        };
-        let database_url = needed(flags.database_url.or(file.database_url), "database-url", "DATABASE_URL");
-        let redis_url = needed(flags.redis_url.or(file.redis_url), "redis-url", "REDIS_URL");
-        let prefix = flags.prefix.or(file.prefix).unwrap_or_else(|| "igor".to_owned());
+        let database = flags.postgres.address().or(file.database_url.map(Address::Url));
+        let redis = flags.redis.or(file.redis_url, file.prefix);
+        if database.is_none() {
+            faults.push("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE".to_owned());
+        }
+        if !redis.is_given() {
+            faults.push("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE".to_owned());
+        }
+        let prefix = redis.prefix();
         if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
             faults.push(format!("prefix: \"{prefix}\" may hold letters, digits, . _ -"));
         }
@@ -234,13 +197,14 @@ impl Operator {
         if writes_per_second == 0 {
             faults.push("writesPerSecond: 0 would write no status at all".to_owned());
         }
-        if !faults.is_empty() {
+        let (Some(database), Some(redis), true) = (database, redis.redis(), faults.is_empty()) else {
             return Err(Error::Invalid(faults));
-        }
+        };
         let namespaces = if flags.watch_namespaces.is_empty() { file.watch_namespaces } else { flags.watch_namespaces };
         Ok(Self {
-            database_url,
-            redis: Redis { url: redis_url, prefix },
+            database,
+            migrate: flags.migrate,
+            redis,
             watch: Watch { namespaces, writes_per_second },
             lease: Lease {
                 namespace: flags.lease_namespace.or(file.lease_namespace).unwrap_or_else(|| "igor-system".to_owned()),
@@ -277,7 +241,7 @@ mod tests {
 
     #[test]
     fn flags_win_over_the_file_and_the_file_over_defaults() {
-        let flags = Flags { prefix: Some("mine".to_owned()), ..Flags::default() };
+        let flags = Flags { redis: RedisFlags::prefixed("mine"), ..Flags::default() };
         let config = Operator::merge(flags, file(&format!("{STORES}prefix: theirs\nleaseName: night"))).expect("settings");
         assert_eq!((config.redis.prefix.as_str(), config.lease.name.as_str()), ("mine", "night"));
         assert_eq!(config.lease.namespace, "igor-system");
@@ -285,11 +249,12 @@ mod tests {
 
     #[test]
     fn every_fault_is_reported_at_once() {
-        let flags = Flags { prefix: Some("a b".to_owned()), task_lease_seconds: Some(0.0), ..Flags::default() };
+        let flags = Flags { redis: RedisFlags::prefixed("a b"), task_lease_seconds: Some(0.0), ..Flags::default() };
         let error = Operator::merge(flags, File::default()).expect_err("faults");
         assert_eq!(
             error.to_string(),
-            "the settings cannot be used:\n  set DATABASE_URL or --database-url\n  set REDIS_URL or --redis-url\n  \
+            "the settings cannot be used:\n  set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE\n  \
+             set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE\n  \
              prefix: \"a b\" may hold letters, digits, . _ -\n  taskLeaseSeconds: 0 is not between 0.3 and 3600"
         );
     }

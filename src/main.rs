@@ -2,6 +2,7 @@
 
 mod look;
 mod partitions;
+mod selftest;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -9,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand};
-use igor::config::{self, Secret};
+use igor::config;
 use igor::telemetry::{self, LogFormat};
 use igor::{crd, operator, store, worker};
 
@@ -34,11 +35,7 @@ enum Command {
     /// Take tasks and run them
     Worker(Worker),
     /// Bring the database up to this version
-    Migrate {
-        /// Postgres, as postgres://user:password@host/database
-        #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-        database_url: Secret,
-    },
+    Migrate(config::PostgresFlags),
     /// Show a job as the ledger has it: its head, then a line a layer
     Get(look::Look),
     /// Say why a job, a layer or a task stands as it does, and the command that would change it
@@ -47,6 +44,8 @@ enum Command {
     Audit(look::Audit),
     /// List the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
+    /// Run one job of one task end to end, with this process as its worker
+    Selftest(selftest::Selftest),
     /// Print the custom resource definitions, or write them to a folder
     Crds {
         /// Print their reference for people instead, as Markdown
@@ -81,12 +80,8 @@ struct Worker {
     /// Seconds that running tasks get to end after SIGTERM
     #[arg(long, default_value_t = 30.0)]
     shutdown_grace: f64,
-    /// Redis, as redis://host or rediss://host
-    #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
-    redis_url: Secret,
-    /// First word of every key in Redis
-    #[arg(long, env = "IGOR_PREFIX", default_value = "igor")]
-    prefix: String,
+    #[command(flatten)]
+    redis: config::RedisFlags,
     /// Run this program for each task instead of a built-in type: arguments on its standard input, IGOR_* in its environment
     #[arg(long, value_name = "PROGRAM [ARGUMENT]…", num_args = 1.., allow_hyphen_values = true)]
     exec: Vec<std::ffi::OsString>,
@@ -109,20 +104,26 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Worker(flags) => serve(flags).await,
-        Command::Migrate { database_url } => Ok(store::migrate(database_url.expose()).await?),
+        Command::Migrate(flags) => migrate(flags).await,
         Command::Get(look) => look::get(look).await,
         Command::Why(look) => look::why(look).await,
         Command::Audit(audit) => look::history(audit).await,
         Command::Partitions(flags) => partitions::run(flags).await,
+        Command::Selftest(flags) => selftest::run(flags).await,
         Command::Crds { markdown: true, .. } => print(&crd::reference::markdown()?),
         Command::Crds { dir, .. } => crds(dir),
     }
 }
 
+async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {
+    let address = flags.address().context("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE")?;
+    Ok(store::migrate(&operator::database(&address)).await?)
+}
+
 async fn serve(flags: Worker) -> anyhow::Result<()> {
+    let redis = flags.redis.redis().context("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE")?;
     let options = worker::Options {
-        redis_url: flags.redis_url.expose().to_owned(),
-        prefix: flags.prefix,
+        redis: operator::redis(&redis),
         queue: if flags.shared { flags.queue } else { format!("{}.{}", flags.namespace, flags.queue) },
         types: flags.types,
         slots: flags.slots,

@@ -16,6 +16,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("look", &[]),
     ("partitions", &[]),
+    ("selftest", &[]),
     ("telemetry", &[]),
 ];
 

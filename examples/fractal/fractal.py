@@ -179,4 +179,4 @@ def save(name, data):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1] if len(sys.argv) > 1 else os.environ["IGOR_TYPE"])

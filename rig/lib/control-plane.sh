@@ -9,7 +9,11 @@ pki=$kube/pki
 admin_kubeconfig=$STATE/admin.kubeconfig
 operator_kubeconfig=$STATE/operator.kubeconfig
 # What jobs need: collection of owned objects, namespaces, service accounts. Nothing here runs pods.
-controllers=garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller
+controllers=${controllers:-garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller}
+
+# Where the API server listens. Another address than loopback is a node's affair (node.sh), and what else that needs.
+api_host=${api_host:-127.0.0.1}
+apiserver_more=() controller_manager_more=()
 
 cluster() { "$kubectl_program" --kubeconfig "$admin_kubeconfig" "$@"; }
 
@@ -42,7 +46,7 @@ make_keys() {
   openssl req -x509 -new -key "$pki/ca.key" -subj /CN=igor-rig-ca -days 365 -out "$pki/ca.crt" \
     -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
   make_cert apiserver /CN=kube-apiserver serverAuth,clientAuth \
-    "IP:127.0.0.1,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
+    "IP:$api_host,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
   make_cert admin /O=system:masters/CN=admin clientAuth
   make_cert controller-manager /CN=system:kube-controller-manager clientAuth
   new_key "$pki/sa.key"
@@ -61,7 +65,7 @@ kind: Config
 current-context: igor
 clusters:
 - name: igor
-  cluster: {server: "https://127.0.0.1:$api_port", certificate-authority-data: $(encoded "$pki/ca.crt")}
+  cluster: {server: "https://$api_host:$api_port", certificate-authority-data: $(encoded "$pki/ca.crt")}
 contexts:
 - name: igor
   context: {cluster: igor, user: $2, namespace: default}
@@ -86,14 +90,15 @@ start_etcd() {
 }
 
 start_apiserver() {
-  local more=()
+  local more=("${apiserver_more[@]}")
   # Without controllers nobody makes service accounts, and pods would wait for one.
   [ -x "$kube_bin/kube-controller-manager" ] || more+=(--disable-admission-plugins=ServiceAccount)
-  # The endpoints of the service "kubernetes" may not be loopback: nobody reconciles them.
+  # The endpoints of the service "kubernetes" may not be loopback: nobody reconciles them then.
+  [[ $api_host != 127.* ]] || more+=(--endpoint-reconciler-type=none)
   spawn apiserver "$kube_bin/kube-apiserver" --etcd-servers="http://127.0.0.1:$etcd_port" \
-    --bind-address=127.0.0.1 --advertise-address=127.0.0.1 --secure-port="$api_port" --endpoint-reconciler-type=none \
+    --bind-address="$api_host" --advertise-address="$api_host" --secure-port="$api_port" \
     --cert-dir="$kube" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \
-    --client-ca-file="$pki/ca.crt" --authorization-mode=RBAC --service-cluster-ip-range=10.96.0.0/16 \
+    --client-ca-file="$pki/ca.crt" --authorization-mode=Node,RBAC --service-cluster-ip-range=10.96.0.0/16 \
     --service-account-issuer=https://kubernetes.default.svc.cluster.local --service-account-key-file="$pki/sa.pub" \
     --service-account-signing-key-file="$pki/sa.key" --profiling=false "${more[@]}"
 }
@@ -106,7 +111,7 @@ start_controller_manager() {
     --service-account-private-key-file="$pki/sa.key" --root-ca-file="$pki/ca.crt" \
     --authentication-kubeconfig="$kube/controller-manager.kubeconfig" \
     --authorization-kubeconfig="$kube/controller-manager.kubeconfig" \
-    --kube-api-qps=200 --kube-api-burst=400 --profiling=false
+    --kube-api-qps=200 --kube-api-burst=400 --profiling=false "${controller_manager_more[@]}"
 }
 
 api_ready() {
@@ -116,7 +121,7 @@ api_ready() {
 }
 
 api_answers() {
-  curl -fsS -m 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://127.0.0.1:$api_port$1" >/dev/null 2>&1
+  curl -fsS -m 2 --cacert "$pki/ca.crt" --cert "$pki/admin.crt" --key "$pki/admin.key" "https://$api_host:$api_port$1" >/dev/null 2>&1
 }
 
 # Fresh ports each time nothing of ours runs: a kept one may be another's by now.

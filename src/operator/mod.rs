@@ -21,6 +21,7 @@ mod pokes;
 mod rebuild;
 mod reconcile;
 mod relay;
+mod stores;
 mod supervise;
 mod sweeper;
 mod term;
@@ -42,6 +43,7 @@ use self::clients::Clients;
 use self::context::Context;
 pub use self::error::Error;
 use self::health::Readiness;
+pub use self::stores::{database, redis};
 use self::supervise::supervise;
 use self::term::Term;
 use crate::crd::{IgorJob, IgorLayer, IgorTask};
@@ -68,6 +70,7 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     let health = tokio::spawn(health::serve(config.metrics_addr, readiness.clone(), metrics, stop.clone()));
     let Some(context) = connect(config, &stop).await? else { return Ok(()) };
     readiness.set(true);
+    tokio::spawn(stores::renew(context.store.clone(), stop.clone()));
     let lease = context.config.lease.clone();
     tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
     let led = leader::lead(context.lease_client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
@@ -114,8 +117,12 @@ async fn connect(config: config::Operator, stop: &CancellationToken) -> Result<O
 
 async fn try_connect(config: &config::Operator) -> Result<Context, Error> {
     let clients = Clients::infer().await?;
-    let ledger = store::Store::connect(&store::Settings::new(config.database_url.expose())).await?;
-    let queue = queue::Client::connect(queue::Settings::new(config.redis.url.expose(), &config.redis.prefix)).await?;
+    let database = stores::database(&config.database);
+    if config.migrate {
+        store::migrate(&database).await?;
+    }
+    let ledger = store::Store::connect(&database).await?;
+    let queue = queue::Client::connect(stores::redis(&config.redis)).await?;
     ledger.ensure_partitions().await?;
     let cluster = match &config.cluster_id {
         Some(id) => id.clone(),

@@ -7,10 +7,12 @@ use redis::{ClientTlsConfig, IntoConnectionInfo, ProtocolVersion, TlsCertificate
 use super::Error;
 
 /// Where Redis is and how to be let in. Files are read at each new connection, so a renewed secret is taken up.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Settings {
     /// `redis://host:port/db`, or `rediss://` for TLS.
     pub url: String,
+    /// A file that holds the address instead.
+    pub url_file: Option<PathBuf>,
     /// The first part of every key.
     pub prefix: String,
     /// A file holding the ACL user's name; else the URL's.
@@ -19,6 +21,13 @@ pub struct Settings {
     pub password_file: Option<PathBuf>,
     /// For `rediss://`.
     pub tls: Tls,
+}
+
+/// The addresses may hold a password: they are not shown.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings").field("prefix", &self.prefix).field("tls", &self.tls).finish_non_exhaustive()
+    }
 }
 
 /// Certificates in PEM files; empty means the system's trust store and no client certificate.
@@ -35,13 +44,19 @@ pub struct Tls {
 impl Settings {
     /// The Redis at `url`, without files.
     pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: prefix.into(), username_file: None, password_file: None, tls: Tls::default() }
+        Self { url: url.into(), url_file: None, prefix: prefix.into(), username_file: None, password_file: None, tls: Tls::default() }
+    }
+
+    /// The Redis at the address that the file holds.
+    pub fn of_file(path: impl Into<PathBuf>, prefix: impl Into<String>) -> Self {
+        Self { url_file: Some(path.into()), ..Self::new("", prefix) }
     }
 
     /// A client as of now: reads the files.
     pub(crate) fn client(&self) -> Result<redis::Client, Error> {
+        let url = self.url_file.as_deref().map_or_else(|| Ok(self.url.clone()), word)?;
         // The URL may hold a password: it is not repeated.
-        let info = self.url.as_str().into_connection_info().map_err(|source| unusable("the URL".to_owned(), source))?;
+        let info = url.as_str().into_connection_info().map_err(|source| unusable("the URL".to_owned(), source))?;
         let mut redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
         if let Some(path) = &self.username_file {
             redis = redis.set_username(word(path)?);
@@ -50,7 +65,7 @@ impl Settings {
             redis = redis.set_password(word(path)?);
         }
         let info = info.set_redis_settings(redis);
-        let client = if self.url.starts_with("rediss:") || self.url.starts_with("valkeys:") {
+        let client = if url.starts_with("rediss:") || url.starts_with("valkeys:") {
             redis::Client::build_with_tls(info, self.tls.certificates()?)
         } else {
             redis::Client::open(info)
@@ -95,6 +110,19 @@ mod tests {
         let client = settings.client().unwrap();
         let redis = client.get_connection_info().redis_settings();
         assert_eq!((redis.username(), redis.password(), redis.db()), (Some("u"), Some("se cret"), 2));
+    }
+
+    #[test]
+    fn an_address_in_a_file_is_read_at_each_client() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let settings = Settings::of_file(file.path(), "igor");
+        let password = |url: &str| {
+            std::fs::write(file.path(), url).unwrap();
+            settings.client().unwrap().get_connection_info().redis_settings().password().map(str::to_owned)
+        };
+        assert_eq!(password("redis://:old@127.0.0.1:1\n").as_deref(), Some("old"));
+        assert_eq!(password("redis://:new@127.0.0.1:1").as_deref(), Some("new"));
+        assert!(!format!("{settings:?} {:?}", Settings::new("redis://:new@h", "igor")).contains("new"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The pools of connections, and the frame of every transaction: the epoch first, the failed act named.
 
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,6 +31,8 @@ const ALIVE: Duration = Duration::from_secs(4);
 pub struct Settings {
     /// Its address; may hold a password, so it is never printed.
     pub url: String,
+    /// A file that holds the address instead; [`Store::renew`] reads it again.
+    pub url_file: Option<PathBuf>,
     /// Most connections that write at once; as many again read.
     pub connections: u32,
 }
@@ -37,7 +40,19 @@ pub struct Settings {
 impl Settings {
     /// The ledger at `url`, with four connections that write.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), connections: 4 }
+        Self { url: url.into(), url_file: None, connections: 4 }
+    }
+
+    /// The ledger at the address that the file holds.
+    pub fn of_file(path: impl Into<PathBuf>) -> Self {
+        Self { url_file: Some(path.into()), ..Self::new("") }
+    }
+
+    /// How to connect, as of now.
+    pub(super) fn options(&self) -> Result<PgConnectOptions, Error> {
+        let Some(path) = &self.url_file else { return PgConnectOptions::from_str(&self.url).map_err(Error::Address) };
+        let url = std::fs::read_to_string(path).map_err(|source| Error::AddressFile { path: path.clone(), source })?;
+        PgConnectOptions::from_str(url.trim()).map_err(Error::Address)
     }
 }
 
@@ -54,12 +69,13 @@ pub struct Store {
     pub(super) reader: PgPool,
     /// One large acceptance at a time, or small ones would wait behind several.
     pub(super) large_accept: Arc<Semaphore>,
+    settings: Settings,
 }
 
 impl Store {
     /// Connects, and refuses a schema that is older than this program.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(&settings.url).map_err(Error::Address)?.application_name("igor");
+        let options = settings.options()?.application_name("igor");
         let writer = pool(settings.connections)
             .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
             .connect_with(options.clone().options(WRITER))
@@ -67,15 +83,25 @@ impl Store {
             .map_err(Error::Connect)?;
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
         migrate::check(&writer).await?;
-        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)) })
+        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)), settings: settings.clone() })
+    }
+
+    /// Reads the file with the address again: new connections use what it says now. Those that are open stay.
+    pub fn renew(&self) -> Result<(), Error> {
+        if self.settings.url_file.is_some() {
+            let options = self.settings.options()?.application_name("igor");
+            self.writer.set_connect_options(options.clone().options(WRITER));
+            self.reader.set_connect_options(options.options(READER));
+        }
+        Ok(())
     }
 
     /// Connects to look only: a standby will do, and whatever writes is refused.
     pub async fn connect_to_read(settings: &Settings) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(&settings.url).map_err(Error::Address)?.application_name("igor");
+        let options = settings.options()?.application_name("igor");
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
         migrate::check(&reader).await?;
-        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)) })
+        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), settings: settings.clone() })
     }
 
     /// Whether the ledger answers.

@@ -21,6 +21,15 @@ pub enum Error {
     /// The settings do not name a database.
     #[error("cannot read the database's address")]
     Address(#[source] sqlx::Error),
+    /// The file that holds the address cannot be read.
+    #[error("cannot read the database's address in {}", path.display())]
+    AddressFile {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
     /// No connection.
     #[error("cannot connect to the ledger")]
     Connect(#[source] sqlx::Error),
@@ -109,6 +118,7 @@ impl Error {
     pub fn class(&self) -> Class {
         match self {
             Self::Address(_)
+            | Self::AddressFile { .. }
             | Self::Schema { .. }
             | Self::OtherInstall { .. }
             | Self::HistoryArchived { .. }

@@ -1,14 +1,13 @@
 //! The schema: bringing it up to this program's version, and refusing an older one.
 
 use std::borrow::Cow;
-use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 
-use super::connect::Act;
+use super::connect::{Act, Settings};
 use super::error::Error;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
@@ -19,9 +18,9 @@ const TABLE: &str = "igor.migrations";
 /// Two migrators take turns on this number; it is asked for again and again, since waiting for it would hold a snapshot.
 const TURN: i64 = 7_239_084_114;
 
-/// Brings the schema of the database at `url` up to this program's version. Two at once take turns.
-pub async fn migrate(url: &str) -> Result<(), Error> {
-    let options = PgConnectOptions::from_str(url).map_err(Error::Address)?.application_name("igor migrate");
+/// Brings the schema up to this program's version. Two at once take turns.
+pub async fn migrate(settings: &Settings) -> Result<(), Error> {
+    let options = settings.options()?.application_name("igor migrate");
     let mut connection = options.connect().await.map_err(Error::Connect)?;
     let outcome = under_turn(&mut connection).await;
     // Closed in any case: the turn goes with the connection.

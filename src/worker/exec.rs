@@ -44,20 +44,22 @@ pub(super) fn is_there(command: &OsStr) -> bool {
     std::env::var_os("PATH").is_some_and(|folders| std::env::split_paths(&folders).any(|folder| folder.join(path).is_file()))
 }
 
-/// Runs a task as a process of its own.
+/// Runs a task of type `kind` as a process of its own.
 ///
-/// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB` and
-/// `IGOR_LAYER` are in its environment. Exit code 0 is done, 75 gives the task back for ten seconds without using up a retry, any other fails;
+/// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB`,
+/// `IGOR_LAYER` and `IGOR_TYPE` are in its environment. Exit code 0 is done, 75 gives the task back for ten seconds without using up a retry, any other fails;
 /// the message is the last line on standard error. The process leads a group of its own, which gets SIGTERM when the task is stopped and SIGKILL five
 /// seconds later; nothing of the group outlives the task. Standard output goes where the worker's goes.
-pub async fn run(program: &Program, task: &Task) -> Result<Outcome, Failure> {
+pub async fn run(program: &Program, kind: &str, task: &Task) -> Result<Outcome, Failure> {
     let mut command = Command::new(&program.command);
     command.args(&program.arguments).process_group(0).kill_on_drop(true).stdin(Stdio::piped()).stderr(Stdio::piped());
     // The addresses of stores may hold passwords, and are not the task's business.
-    command.env_remove("REDIS_URL").env_remove("DATABASE_URL");
+    for secret in ["REDIS_URL", "REDIS_URL_FILE", "DATABASE_URL", "DATABASE_URL_FILE"] {
+        command.env_remove(secret);
+    }
     command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());
     command.env("IGOR_INDEX", task.index().to_string()).env("IGOR_NAME", task.name());
-    command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer());
+    command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer()).env("IGOR_TYPE", kind);
     let begun = Instant::now();
     let mut child = command.spawn().map_err(|error| Failure::new(format!("cannot start {}: {error}", program.command.display())))?;
     let group = Group::of(&child);

@@ -11,14 +11,13 @@ use super::builder::{BuildError, Builder, Worker};
 use super::builtin;
 use super::exec::{self, Program};
 use super::task::Task;
+use crate::queue::Settings;
 
 /// What a ready-made worker is told.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Where Redis is.
-    pub redis_url: String,
-    /// The first part of every key.
-    pub prefix: String,
+    pub redis: Settings,
     /// The queue: `<namespace>.<queue>`, or the name of a shared one.
     pub queue: String,
     /// The types to serve; none: all built-in ones.
@@ -76,7 +75,7 @@ pub async fn serve(options: Options) -> Result<(), ServeError> {
 }
 
 fn worker(options: Options) -> Result<Worker, ServeError> {
-    let builder = Worker::builder(options.redis_url).prefix(options.prefix).queue(options.queue);
+    let builder = Worker::builder("").settings(options.redis).queue(options.queue);
     let builder = builder.slots(options.slots).shutdown_grace(options.shutdown_grace);
     let mut words = options.exec.into_iter();
     let builder = match words.next() {
@@ -100,10 +99,10 @@ fn programs(mut builder: Builder, types: Vec<String>, program: &Arc<Program>, ba
         return Err(ServeError::BatchOfPrograms(batch));
     }
     for kind in types {
-        let program = program.clone();
+        let run = (program.clone(), kind.clone());
         builder = builder.task(kind, move |task: Task| {
-            let program = program.clone();
-            async move { exec::run(&program, &task).await }
+            let (program, kind) = run.clone();
+            async move { exec::run(&program, &kind, &task).await }
         });
     }
     Ok(builder)
@@ -124,8 +123,7 @@ mod tests {
 
     fn options(types: &[&str]) -> Options {
         Options {
-            redis_url: "redis://127.0.0.1:6379".into(),
-            prefix: "igor".into(),
+            redis: Settings::new("redis://127.0.0.1:6379", "igor"),
             queue: "film.default".into(),
             types: types.iter().map(|kind| (*kind).to_owned()).collect(),
             slots: 1,

@@ -1,6 +1,6 @@
 //! Old days: listed, sealed, dropped, and never made again.
 
-use igor::store::{Days, Error, Identity, Standing};
+use igor::store::{Days, Error, Identity, Settings, Standing};
 
 use crate::world::{World, job_id, layer, now_ms, object, plan, task};
 
@@ -80,7 +80,7 @@ async fn a_day_dropped_among_those_made_ahead_stays_away() {
     world.run_to_the_end(job_id(&old)).await;
     days.drop(&day).await.expect("dropped");
     world.store.ensure_partitions().await.expect("made");
-    igor::store::migrate(&world.database.url).await.expect("migrated");
+    igor::store::migrate(&Settings::new(&world.database.url)).await.expect("migrated");
     assert!(!days.list().await.expect("listed").iter().any(|known| known.day == day));
     let today = today(&world).await;
     let refused = days.drop(&today).await.expect_err("today");

@@ -53,13 +53,14 @@ async fn a_ledger_without_schema_is_refused_with_what_to_run() {
     let database = ledger().await;
     sqlx::query("DROP SCHEMA igor CASCADE").execute(&database.pool).await.expect("dropped");
     let refused = Store::connect(&Settings::new(&database.url)).await.expect_err("no schema");
-    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 7: run `igor migrate`");
+    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 8: run `igor migrate`");
 }
 
 #[tokio::test]
 async fn migrating_twice_and_two_at_once_is_migrating_once() {
     let database = ledger().await;
-    let (one, two) = tokio::join!(igor::store::migrate(&database.url), igor::store::migrate(&database.url));
+    let settings = Settings::new(&database.url);
+    let (one, two) = tokio::join!(igor::store::migrate(&settings), igor::store::migrate(&settings));
     one.expect("migrated");
     two.expect("migrated");
     Store::connect(&Settings::new(&database.url)).await.expect("the ledger").ping().await.expect("an answer");

@@ -299,7 +299,7 @@ async fn by_program(script: &str, change: impl FnOnce(&mut Header)) -> igor::cor
     let builder = worker(&stand_in).stop_grace(Duration::from_secs(20));
     let running = Running::start(builder.task("render", move |task: Task| {
         let program = program.clone();
-        async move { exec::run(&program, &task).await }
+        async move { exec::run(&program, "render", &task).await }
     }));
     let mut task = task("the arguments");
     change(&mut task.header);
@@ -311,7 +311,8 @@ async fn by_program(script: &str, change: impl FnOnce(&mut Header)) -> igor::cor
 
 #[tokio::test]
 async fn a_program_gets_its_task_by_standard_input_and_environment() {
-    let script = r#"read -r line; echo "$line, $IGOR_TASK_ID $IGOR_ATTEMPT $IGOR_INDEX $IGOR_NAME $IGOR_JOB $IGOR_LAYER" >&2; exit 1"#;
+    let script =
+        r#"read -r line; echo "$line, $IGOR_TASK_ID $IGOR_ATTEMPT $IGOR_INDEX $IGOR_NAME $IGOR_JOB $IGOR_LAYER $IGOR_TYPE" >&2; exit 1"#;
     let mut id = None;
     let report = by_program(script, |header| {
         header.index = 17;
@@ -319,7 +320,7 @@ async fn a_program_gets_its_task_by_standard_input_and_environment() {
         id = Some(header.id);
     })
     .await;
-    let seen = format!("the arguments, {} 1 17 f17 film/nightly render", id.expect("an id"));
+    let seen = format!("the arguments, {} 1 17 f17 film/nightly render render", id.expect("an id"));
     assert_eq!((report.said, report.message), (Said::Errored, Some(seen)));
 }
 

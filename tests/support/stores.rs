@@ -15,7 +15,7 @@ pub(crate) struct Database {
 pub(crate) async fn database() -> Database {
     let name = new_name();
     administer(&format!("CREATE DATABASE {name}")).await;
-    igor::store::migrate(&address(&name)).await.expect("the migrations");
+    igor::store::migrate(&igor::store::Settings::new(address(&name))).await.expect("the migrations");
     Database::open(name).await
 }
 

@@ -27,7 +27,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- define "igor.image" -}}
 {{- with .Values.image -}}
 {{- if not .repository -}}
-{{- fail "set image.repository: Igor publishes no image yet; build one that holds the program `igor` on its PATH" -}}
+{{- fail "set image.repository: Igor publishes no image yet; `make image` builds one" -}}
 {{- end -}}
 {{- if .digest -}}{{ .repository }}@{{ .digest }}
 {{- else -}}{{ .repository }}:{{ .tag | default $.Chart.AppVersion }}
@@ -35,14 +35,38 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
-{{/* An environment variable from a secret's key. Takes (dict "env" "secret" "key" "value": the value's name, for the message). */}}
-{{- define "igor.secretEnv" -}}
-{{- if not .secret -}}
-{{- fail (printf "set %s: the name of a secret in the release's namespace whose key \"%s\" holds the address" .value .key) -}}
-{{- end -}}
-- name: {{ .env }}
-  valueFrom:
-    secretKeyRef:
-      name: {{ .secret }}
-      key: {{ .key }}
+{{/* Name, namespace and labels of an object. Takes (dict "root" $ "name" "its name" "component" "its component, if of one"). */}}
+{{- define "igor.metadata" -}}
+name: {{ .name }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "igor.labels" .root | nindent 2 }}
+  {{- with .component }}
+  app.kubernetes.io/component: {{ . }}
+  {{- end }}
+{{- end }}
+
+{{/* Where a pod runs. Takes the values of a component. */}}
+{{- define "igor.placement" -}}
+{{- $component := . -}}
+{{- range $key := list "nodeSelector" "tolerations" "affinity" "topologySpreadConstraints" "priorityClassName" }}
+{{- with get $component $key }}
+{{ $key }}:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/* Labels and annotations of a component's pods. Takes (dict "root" $ "component" "its name" "values" its values). */}}
+{{- define "igor.podMetadata" -}}
+labels:
+  {{- include "igor.labels" .root | nindent 2 }}
+  app.kubernetes.io/component: {{ .component }}
+  {{- with .values.podLabels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- with .values.podAnnotations }}
+annotations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
 {{- end }}
