@@ -89,10 +89,10 @@ pub struct IgorJobSpec {
     /// None: for none. May be changed at any time.
     #[serde(default)]
     pub task_objects: TaskObjects,
-    /// What holds for tasks that do not say. Cannot be changed.
+    /// What holds for tasks that do not say. A change that makes an accepted task another one, or a change of backoff, is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<TaskDefaults>,
-    /// The layers. Those of one priority run together, and the next begin when all of them are done. Layers may be appended behind
+    /// The layers. Those of one priority run together, and the next begin when all of them are done. Layers may be added behind
     /// every priority that has begun.
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub layers: Vec<JobLayer>,
@@ -175,7 +175,7 @@ pub struct JobLayer {
     #[schemars(range(min = 0))]
     pub max_in_flight: Option<i32>,
     /// Its tasks, at most 1,000 a layer and 2,000 a job: for more use an array (count) or tasksFrom. Tasks may be appended while the
-    /// layer has not begun, or is paused and not finished.
+    /// layer has not begun, or while it or its job is paused and it has not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks: Vec<LayerTask>,
@@ -228,7 +228,7 @@ pub struct LayerTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_000_000))]
     pub timeout_seconds: Option<i32>,
-    /// Whether it is paused when it is created. A change later has no effect.
+    /// Whether it is paused when it is created. Afterwards igor/unpause-tasks lets it go; a change here is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
 }

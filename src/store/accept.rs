@@ -45,7 +45,7 @@ pub(super) struct Wish<'a> {
 /// What one transaction did.
 pub(super) enum Step {
     /// All is in, or refused.
-    Accepted(Accepted),
+    Accepted(Box<Accepted>),
     /// There is more to load.
     More,
     /// A large command is at work on the job, and is to be finished first.
@@ -82,7 +82,7 @@ impl Store {
                 outcome => outcome,
             };
             match outcome? {
-                Step::Accepted(accepted) => return Ok(Some(accepted)),
+                Step::Accepted(accepted) => return Ok(Some(*accepted)),
                 Step::More => {}
                 Step::Gated => drop(self.resume(Some(epoch), id::job(identity.created_ms, &identity.uid)).await?),
             }
@@ -97,7 +97,7 @@ impl Store {
     /// [`Store::accept`] repeats it to the end.
     pub async fn accept_chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, rows: u32) -> Result<Option<Accepted>, Error> {
         Ok(match self.chunk(epoch, identity, plan, &contents(plan), rows).await? {
-            Step::Accepted(accepted) => Some(accepted),
+            Step::Accepted(accepted) => Some(*accepted),
             Step::More | Step::Gated => None,
         })
     }
@@ -110,7 +110,7 @@ impl Store {
         let mut job = match locked {
             Some(job) if over(&job).is_some() => {
                 let standing = over(&job).unwrap_or(Standing::Ended);
-                return Ok(Step::Accepted(Accepted { job_id, standing, refused: Vec::new(), change: job.unchanged() }));
+                return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, refused: Vec::new(), change: job.unchanged() })));
             }
             Some(mut job) if job.loaded => {
                 let step = edit::step(&mut transaction, &mut job, wish, rows).await?;
@@ -140,7 +140,7 @@ impl Store {
         }
         let change = finish(&mut transaction, &mut job).await?;
         transaction.commit().await.act(ACT)?;
-        Ok(Step::Accepted(Accepted { job_id, standing: Standing::Fresh, refused: Vec::new(), change }))
+        Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, refused: Vec::new(), change })))
     }
 }
 

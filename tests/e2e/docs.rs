@@ -110,7 +110,9 @@ impl Reader {
             .env("IGOR_NAMESPACE", self.world.namespace())
             .output()
             .expect("bash runs");
-        (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
+        // Readers have their own namespace; most are in this one.
+        let came = String::from_utf8_lossy(&output.stdout).replace(self.world.namespace(), "default");
+        (output.status.success(), came)
     }
 }
 

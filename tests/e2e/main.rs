@@ -11,6 +11,7 @@ mod docs;
 mod failing;
 mod faults;
 mod gone;
+mod growth;
 mod handles;
 mod leading;
 mod lifecycle;

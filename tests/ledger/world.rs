@@ -46,7 +46,7 @@ impl World {
     }
 
     pub(crate) async fn accept(&self, identity: &Identity, plan: &Plan) -> Accepted {
-        self.store.accept(self.epoch, identity, plan).await.expect("accepted")
+        Box::pin(self.store.accept(self.epoch, identity, plan)).await.expect("accepted")
     }
 
     /// Dispatches everything that is open in a job, as far as limits allow.

@@ -154,7 +154,10 @@ impl Edit {
         }
         let begun = job.layers.iter().filter(|layer| layer.run > 0).max_by_key(|layer| layer.priority);
         if let Some(begun) = begun.filter(|begun| begun.priority >= planned.priority) {
-            let message = format!("must be more than {}: layer {} of that priority has begun", begun.priority, begun.name);
+            let message = format!(
+                "must be more than {}, for layer {} of that priority has begun: add it under another name, with a higher one",
+                begun.priority, begun.name
+            );
             self.refuse(&planned.name, ".priority", message);
         }
     }

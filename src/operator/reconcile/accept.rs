@@ -39,7 +39,7 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
             }
             Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false })
         }
-        Resolution::Plan(plan, object) => write(term, observed, &plan, &object).await,
+        Resolution::Plan(plan, object) => Box::pin(write(term, observed, &plan, &object)).await,
     }
 }
 

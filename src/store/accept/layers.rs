@@ -21,19 +21,9 @@ pub(in crate::store) async fn insert(
     wish: Wish<'_>,
     places: impl Iterator<Item = usize>,
 ) -> Result<(), Error> {
-    let Wish { identity, plan, contents } = wish;
     let places: Vec<usize> = places.collect();
-    let layers: Vec<&LayerPlan> = places.iter().map(|place| &plan.layers[*place]).collect();
-    let ordinals: Vec<i32> = places.iter().map(|place| i32::try_from(*place).unwrap_or(i32::MAX)).collect();
-    let column = |value: fn(&LayerPlan) -> i32| layers.iter().map(|layer| value(layer)).collect::<Vec<i32>>();
-    let ids: Vec<Uuid> = layers.iter().map(|layer| id::layer(identity.created_ms, &identity.uid, &layer.name)).collect();
-    let names: Vec<&str> = layers.iter().map(|layer| layer.name.as_str()).collect();
-    let titles: Vec<&str> = layers.iter().map(|layer| layer.title.as_deref().unwrap_or(&layer.name)).collect();
-    let limits: Vec<Option<i32>> = layers.iter().map(|layer| layer.max_in_flight.map(int)).collect();
-    let hashes: Vec<&[u8]> = layers.iter().map(|layer| layer.spec_hash.as_slice()).collect();
-    let sources: Vec<Option<&[u8]>> = layers.iter().map(|layer| layer.sources_hash.as_ref().map(<[u8; 32]>::as_slice)).collect();
-    let contents: Vec<&[u8]> = places.iter().map(|place| contents[*place].as_slice()).collect();
-    let (levels, paused_by): (Vec<serde_json::Value>, Vec<Option<&str>>) = layers.iter().map(|layer| first_level(identity, layer)).unzip();
+    let of = Columns::of(wish, &places);
+    let number = |value: fn(&LayerPlan) -> i32| places.iter().map(|place| value(&wish.plan.layers[*place])).collect::<Vec<i32>>();
     sqlx::query!(
         r#"INSERT INTO igor.layers (created_at, id, job_id, ordinal, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash,
                                     sources_hash, content_hash, level, paused_by, paused_at, version)
@@ -44,26 +34,59 @@ pub(in crate::store) async fn insert(
                        $13::bytea[], $14::bytea[], $15::int4[])
                 AS r(id, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash, level, paused_by, content_hash, sources_hash, ordinal)
            ON CONFLICT DO NOTHING"#,
-        Time(identity.created_ms) as _,
+        Time(wish.identity.created_ms) as _,
         job_id,
-        &ids,
-        &names as _,
-        &titles as _,
-        &column(|layer| layer.priority),
-        &limits as _,
-        &column(|layer| int(layer.expected())),
-        &column(|layer| i32::try_from(layer.inline).unwrap_or(i32::MAX)),
-        &hashes as _,
-        &levels,
-        &paused_by as _,
-        &contents as _,
-        &sources as _,
-        &ordinals
+        &of.ids,
+        &of.names as _,
+        &of.titles as _,
+        &number(|layer| layer.priority),
+        &of.limits as _,
+        &number(|layer| int(layer.expected())),
+        &number(|layer| i32::try_from(layer.inline).unwrap_or(i32::MAX)),
+        &of.hashes as _,
+        &of.levels,
+        &of.paused_by as _,
+        &of.contents as _,
+        &of.sources as _,
+        &of.ordinals
     )
     .execute(connection)
     .await
     .act(ACT)?;
     Ok(())
+}
+
+/// The parameters of layers, a column each.
+struct Columns<'a> {
+    ordinals: Vec<i32>,
+    ids: Vec<Uuid>,
+    names: Vec<&'a str>,
+    titles: Vec<&'a str>,
+    limits: Vec<Option<i32>>,
+    hashes: Vec<&'a [u8]>,
+    sources: Vec<Option<&'a [u8]>>,
+    contents: Vec<&'a [u8]>,
+    levels: Vec<serde_json::Value>,
+    paused_by: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(Wish { identity, plan, contents }: Wish<'a>, places: &[usize]) -> Self {
+        let layers = || places.iter().map(|place| &plan.layers[*place]);
+        let (levels, paused_by) = layers().map(|layer| first_level(identity, layer)).unzip();
+        Self {
+            ordinals: places.iter().map(|place| i32::try_from(*place).unwrap_or(i32::MAX)).collect(),
+            ids: layers().map(|layer| id::layer(identity.created_ms, &identity.uid, &layer.name)).collect(),
+            names: layers().map(|layer| layer.name.as_str()).collect(),
+            titles: layers().map(|layer| layer.title.as_deref().unwrap_or(&layer.name)).collect(),
+            limits: layers().map(|layer| layer.max_in_flight.map(int)).collect(),
+            hashes: layers().map(|layer| layer.spec_hash.as_slice()).collect(),
+            sources: layers().map(|layer| layer.sources_hash.as_ref().map(<[u8; 32]>::as_slice)).collect(),
+            contents: places.iter().map(|place| contents[*place].as_slice()).collect(),
+            levels,
+            paused_by,
+        }
+    }
 }
 
 /// What was seen of a layer's pause level before it was accepted.

@@ -7,7 +7,7 @@ use super::super::accept::rows::load;
 use super::super::accept::{ACT, Step, Wish};
 use super::super::advance::advance_jobs;
 use super::super::error::Error;
-use super::super::facts::{Accepted, Identity, Standing};
+use super::super::facts::{Accepted, Identity, OpenType, Standing};
 use super::super::levels::Levels;
 use super::super::open;
 use super::super::rows::{LayerRow, LockedJob, layers_of};
@@ -19,7 +19,7 @@ use crate::core::plan::{AcceptedLayer, AcceptedPlan, Backoff, Fault, edit};
 /// One transaction of an edit, of at most `rows` rows of tasks.
 pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut LockedJob, wish: Wish<'_>, rows: u32) -> Result<Step, Error> {
     if wish.identity.generation < job.generation {
-        return Ok(Step::Accepted(known(job, Vec::new())));
+        return Ok(Step::Accepted(Box::new(known(job, Vec::new()))));
     }
     if job.gate.is_some() {
         return Ok(Step::Gated);
@@ -48,20 +48,24 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
     let mut accepted = known(job, refused);
     if moved {
         announce::settle(connection, job).await?;
-        accepted.change = advance_jobs(connection, std::slice::from_mut(job), ACT).await?.pop().unwrap_or_else(|| job.unchanged());
+        accepted.change = advance_jobs(connection, std::slice::from_mut(job), ACT).await?.pop().unwrap_or(accepted.change);
     }
     if moved || is_newer {
-        let ids: Vec<Uuid> = layers.iter().map(|row| row.id).collect();
-        accepted.change.opened = open::types_of_layers(connection, &ids, ACT).await?;
+        accepted.change.opened = opened(connection, &layers).await?;
     }
     // What was announced by an earlier plan is in; this one may add more.
     let is_later = accepted.refused.is_empty() && wish.identity.generation > job.generation;
-    Ok(if all && !is_later { Step::Accepted(accepted) } else { Step::More })
+    Ok(if all && !is_later { Step::Accepted(Box::new(accepted)) } else { Step::More })
 }
 
 fn known(job: &LockedJob, refused: Vec<Fault>) -> Accepted {
     let standing = if job.finished { Standing::Ended } else { Standing::Known };
     Accepted { job_id: job.id, standing, refused, change: job.unchanged() }
+}
+
+async fn opened(connection: &mut PgConnection, layers: &[LayerRow]) -> Result<Vec<OpenType>, Error> {
+    let ids: Vec<Uuid> = layers.iter().map(|row| row.id).collect();
+    open::types_of_layers(connection, &ids, ACT).await
 }
 
 fn is_loading(row: &LayerRow) -> bool {

@@ -7,6 +7,7 @@ use super::super::advance::list_live;
 use super::super::connect::Act;
 use super::super::error::Error;
 use super::super::rows::{LockedJob, int};
+use crate::core::plan::Plan;
 
 /// Takes the live fields over. `whole`: the plan is accepted too, so that this generation is the one in the ledger, with its order of
 /// layers.
@@ -29,6 +30,11 @@ pub(super) async fn take_over(connection: &mut PgConnection, job: &mut LockedJob
     .execute(&mut *connection)
     .await
     .act(ACT)?;
+    of_layers(connection, job, plan, whole).await?;
+    if job.finished { Ok(()) } else { list_live(connection, &[job.id], ACT).await }
+}
+
+async fn of_layers(connection: &mut PgConnection, job: &LockedJob, plan: &Plan, reorder: bool) -> Result<(), Error> {
     let names: Vec<&str> = plan.layers.iter().map(|layer| layer.name.as_str()).collect();
     let titles: Vec<&str> = plan.layers.iter().map(|layer| layer.title.as_deref().unwrap_or(&layer.name)).collect();
     let limits: Vec<Option<i32>> = plan.layers.iter().map(|layer| layer.max_in_flight.map(int)).collect();
@@ -44,10 +50,10 @@ pub(super) async fn take_over(connection: &mut PgConnection, job: &mut LockedJob
         &names as _,
         &titles as _,
         &limits as _,
-        whole
+        reorder
     )
-    .execute(&mut *connection)
+    .execute(connection)
     .await
     .act(ACT)?;
-    if job.finished { Ok(()) } else { list_live(connection, &[job.id], ACT).await }
+    Ok(())
 }

@@ -96,3 +96,30 @@ fn the_reasons_of_a_jobs_conditions_are_all_told() {
     let known: BTreeSet<&str> = of_job.flat_map(|condition| condition.when_true.iter().chain(condition.when_false)).copied().collect();
     assert_eq!(told, known.into_iter().collect::<Vec<_>>());
 }
+
+/// What a heading is called in a link: lower case, hyphens for blanks, no punctuation.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim_start_matches('#').trim().to_lowercase().replace(' ', "-");
+    kept.chars().filter(|c| c.is_alphanumeric() || "-_".contains(*c)).collect()
+}
+
+/// The targets of a page's links to other pages, and to its own headings. In code there are none.
+fn links(page: &str) -> Vec<String> {
+    let text: String = page.split('`').step_by(2).collect();
+    text.split("](").skip(1).filter_map(|rest| rest.split(')').next()).filter(|target| !target.contains("://")).map(str::to_owned).collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for name in ["README.md", "docs/concepts.md", "docs/steering.md", "docs/job-spec.md"] {
+        let path = from_root(name);
+        let text = std::fs::read_to_string(&path).expect("the page");
+        for link in links(&text) {
+            let (file, heading) = link.split_once('#').unwrap_or((&link, ""));
+            let target = if file.is_empty() { path.clone() } else { path.parent().expect("a folder").join(file) };
+            let target = std::fs::read_to_string(&target).unwrap_or_else(|_| panic!("{name}: {link} is no page"));
+            let mut headings = target.lines().filter(|line| line.starts_with('#')).map(anchor);
+            assert!(heading.is_empty() || headings.any(|known| known == heading), "{name}: {link} has no such heading");
+        }
+    }
+}

@@ -86,7 +86,7 @@ async fn everything_that_is_refused_is_told_at_once_and_nothing_of_the_edit_is_t
         "ImmutablePlan defaults.backoff: is 10 s, at most 60 s, and cannot be changed",
         "ImmutablePlan layers[a].tasks[1]: cannot be appended: the layer has begun: pause it first, or add a layer behind it",
         "ImmutablePlan layers[b]: is gone, and an accepted layer stays: put it back, or skip it",
-        "ImmutablePlan layers[early].priority: must be more than 0: layer a of that priority has begun",
+        "ImmutablePlan layers[early].priority: must be more than 0, for layer a of that priority has begun: add it under another name, with a higher one",
     ];
     assert_eq!(refused(vec![edit]).await, [expected]);
 }

@@ -95,7 +95,9 @@ fn a_layer_is_added_behind_every_priority_that_has_begun() {
         assert_eq!(edit(&before, &with(priority)), Edit { added: vec![0], ..Edit::default() });
     }
     for priority in [-3, 0] {
-        let expected = ["ImmutablePlan layers[n].priority: must be more than 0: layer a of that priority has begun"];
+        let expected = [
+            "ImmutablePlan layers[n].priority: must be more than 0, for layer a of that priority has begun: add it under another name, with a higher one",
+        ];
         assert_eq!(said(&edit(&before, &with(priority))), expected);
     }
 }
