@@ -1,5 +1,6 @@
 //! The command `igor`: one call per subcommand.
 
+mod look;
 mod partitions;
 mod selftest;
 
@@ -35,12 +36,21 @@ enum Command {
     Worker(Worker),
     /// Bring the database up to this version
     Migrate(config::PostgresFlags),
+    /// Show a job as the ledger has it: its head, then a line a layer
+    Get(look::Look),
+    /// Say why a job, a layer or a task stands as it does, and the command that would change it
+    Why(look::Look),
+    /// Print what was asked of a job and what moved in it, in order, with who and why
+    Audit(look::Audit),
     /// List the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
     /// Run one job of one task end to end, with this process as its worker
     Selftest(selftest::Selftest),
     /// Print the custom resource definitions, or write them to a folder
     Crds {
+        /// Print their reference for people instead, as Markdown
+        #[arg(long, conflicts_with = "dir")]
+        markdown: bool,
         /// Folder to write them to, a file each
         #[arg(long, value_name = "FOLDER")]
         dir: Option<PathBuf>,
@@ -95,9 +105,13 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Worker(flags) => serve(flags).await,
         Command::Migrate(flags) => migrate(flags).await,
+        Command::Get(look) => look::get(look).await,
+        Command::Why(look) => look::why(look).await,
+        Command::Audit(audit) => look::history(audit).await,
         Command::Partitions(flags) => partitions::run(flags).await,
         Command::Selftest(flags) => selftest::run(flags).await,
-        Command::Crds { dir } => crds(dir),
+        Command::Crds { markdown: true, .. } => print(&crd::reference::markdown()?),
+        Command::Crds { dir, .. } => crds(dir),
     }
 }
 
@@ -120,12 +134,16 @@ async fn serve(flags: Worker) -> anyhow::Result<()> {
     Ok(worker::serve(options).await?)
 }
 
-fn crds(dir: Option<PathBuf>) -> anyhow::Result<()> {
+fn print(text: &str) -> anyhow::Result<()> {
     use std::io::Write;
+    Ok(std::io::stdout().write_all(text.as_bytes())?)
+}
+
+fn crds(dir: Option<PathBuf>) -> anyhow::Result<()> {
     let files = crd::yaml()?;
     let Some(dir) = dir else {
         let text: Vec<String> = files.into_iter().map(|(_, text)| text).collect();
-        return Ok(std::io::stdout().write_all(text.join("---\n").as_bytes())?);
+        return print(&text.join("---\n"));
     };
     std::fs::create_dir_all(&dir).with_context(|| dir.display().to_string())?;
     for (name, text) in files {

@@ -14,6 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("operator", &["config", "core", "crd", "proof", "queue", "store", "telemetry"]),
     ("proof", &[]),
     ("config", &[]),
+    ("look", &[]),
     ("partitions", &[]),
     ("selftest", &[]),
     ("telemetry", &[]),

@@ -5,11 +5,13 @@
 
 mod digest;
 mod fault;
+mod growth;
 mod names;
 mod resolve;
 mod spec;
 
 pub use fault::{Fault, MAX_FAULTS, Reason, describe};
+pub use growth::{AcceptedLayer, AcceptedPlan, Appended, Closed, Edit, closed, edit};
 pub use spec::{BackoffSpec, Defaults, JobSpec, LayerSpec, Place, TaskSpec};
 
 pub use super::job::OnFailure;
@@ -68,8 +70,12 @@ pub struct LayerPlan {
     pub max_in_flight: Option<u32>,
     /// Its tasks, arrays folded; the place in this list is not the ordinal of a row.
     pub tasks: Vec<TaskPlan>,
-    /// The hash of its tasks as resolved: [`LayerPlan::hash_of_first`] of all of them.
+    /// How many of its tasks, the first ones, stand in the spec itself; those behind them come from the lists that it names.
+    pub inline: usize,
+    /// The hash of those as resolved: [`LayerPlan::hash_of_first`] of so many.
     pub spec_hash: [u8; 32],
+    /// The hash of the names of its lists, if it has any.
+    pub sources_hash: Option<[u8; 32]>,
 }
 
 /// A task of a plan, or an array of tasks.
@@ -103,12 +109,6 @@ impl Plan {
     /// Its tasks, arrays counted by their elements.
     pub fn total(&self) -> u32 {
         self.layers.iter().map(LayerPlan::expected).sum()
-    }
-
-    /// The hash of everything that an edit may not change once the plan is accepted: all but `paused`, `priority` and
-    /// `max_in_flight` of the job and `paused` and `max_in_flight` of its layers.
-    pub fn frozen(&self) -> [u8; 32] {
-        digest::frozen(self)
     }
 }
 

@@ -50,7 +50,7 @@ use super::schema;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct IgorJobSpec {
-    /// What people call the job, on pages and in lists. The job's name if unset.
+    /// What people call the job, on pages and in lists. The job's name if unset. May be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub title: Option<String>,
@@ -73,11 +73,11 @@ pub struct IgorJobSpec {
     #[schemars(range(min = 0))]
     pub max_in_flight: Option<i32>,
     /// What happens when a layer ends with failed tasks. Hold: the job waits for a person, who retries or skips them. Continue: the
-    /// layers behind it run, and the job ends as Errored.
+    /// layers behind it run, and the job ends as Errored. Cannot be changed.
     #[serde(default)]
     pub on_failure: OnFailure,
     /// Seconds from the first start after which everything unfinished is killed, with reason DeadlineExceeded. Time spent paused
-    /// does not count. No deadline if unset.
+    /// does not count. No deadline if unset. May be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1))]
     pub active_deadline_seconds: Option<i32>,
@@ -86,13 +86,14 @@ pub struct IgorJobSpec {
     #[schemars(range(min = 0))]
     pub ttl_seconds_after_finished: Option<i32>,
     /// For which tasks objects are made to see and steer them with kubectl. Failed: for the newest failed tasks of each layer.
-    /// None: for none.
+    /// None: for none. May be changed at any time.
     #[serde(default)]
     pub task_objects: TaskObjects,
-    /// What holds for tasks that do not say.
+    /// What holds for tasks that do not say. A change that makes an accepted task another one, or a change of backoff, is refused.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub defaults: Option<TaskDefaults>,
-    /// The layers. Those of one priority run together, and the next begin when all of them are done.
+    /// The layers. Those of one priority run together, and the next begin when all of them are done. Layers may be added behind
+    /// every priority that has begun.
     #[schemars(length(min = 1, max = 256), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub layers: Vec<JobLayer>,
 }
@@ -159,7 +160,7 @@ pub struct JobLayer {
     /// Its name, unique in the job. Cannot be changed.
     #[schemars(length(min = 1, max = 63), regex(pattern = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$"))]
     pub name: String,
-    /// What people call the layer. Its name if unset.
+    /// What people call the layer. Its name if unset. May be changed at any time.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 500))]
     pub title: Option<String>,
@@ -173,11 +174,13 @@ pub struct JobLayer {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0))]
     pub max_in_flight: Option<i32>,
-    /// Its tasks, at most 1,000 a layer and 2,000 a job: for more use an array (count) or tasksFrom.
+    /// Its tasks, at most 1,000 a layer and 2,000 a job: for more use an array (count) or tasksFrom. Tasks may be appended while the
+    /// layer has not begun, or while it or its job is paused and it has not ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 1_000), extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks: Vec<LayerTask>,
-    /// Where more of its tasks stand, in this order behind those of tasks. Read once, when the job is accepted.
+    /// Where more of its tasks stand, in this order behind those of tasks. Read once, when the layer is
+    /// accepted. Cannot be changed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 16), extend("x-kubernetes-list-type" = "atomic"))]
     pub tasks_from: Vec<TasksFrom>,
@@ -225,7 +228,7 @@ pub struct LayerTask {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 2_000_000))]
     pub timeout_seconds: Option<i32>,
-    /// Whether it is paused when it is created. A change later has no effect.
+    /// Whether it is paused when it is created. Afterwards igor/unpause-tasks lets it go; a change here is refused.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub paused: bool,
 }

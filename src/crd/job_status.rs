@@ -50,7 +50,7 @@ pub struct IgorJobStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub eta: Option<Time>,
-    /// What it waits for first, in words with the numbers.
+    /// What it waits for first, in words with the numbers; of a job that ended with errors, why it did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1_024))]
     pub why: Option<String>,

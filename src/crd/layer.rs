@@ -2,6 +2,8 @@
 
 #![expect(clippy::duplicated_attributes, reason = "every column repeats the words of the others")]
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -70,6 +72,10 @@ pub struct IgorLayerStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::time")]
     pub finished_at: Option<Time>,
+    /// The id of the command last handled, by verb.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::handled")]
+    pub last_handled: BTreeMap<String, String>,
     /// Started: it has begun. Paused: it hands out nothing new. Complete: all its tasks are done. Failed: it ended with failed
     /// tasks.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

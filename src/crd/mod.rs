@@ -7,6 +7,7 @@ pub mod crdgen;
 mod job;
 mod job_status;
 mod layer;
+pub mod reference;
 pub mod resolve;
 mod rules;
 mod schema;
@@ -20,7 +21,7 @@ pub use job::{
 };
 pub use job_status::{IgorJobStatus, JobPhase, LayerPhase, LayerSummary, TaskCounts};
 pub use layer::{FailedTask, IgorLayer, IgorLayerSpec, IgorLayerStatus};
-pub use task::{IgorTask, IgorTaskSpec, IgorTaskStatus, TaskPhase};
+pub use task::{IgorTask, IgorTaskSpec, IgorTaskStatus, TaskPhase, handle_name, name_of_task};
 
 /// The API group of all kinds.
 pub const GROUP: &str = "igor.dev";
@@ -35,12 +36,14 @@ pub const LABEL_JOB: &str = "igor.dev/job";
 pub const LABEL_LAYER: &str = "igor.dev/layer";
 /// On a task object: `handle` when the operator made it for a task that is there anyway.
 pub const LABEL_ORIGIN: &str = "igor.dev/origin";
+/// The value of that label on a handle.
+pub const ORIGIN_HANDLE: &str = "handle";
 /// On a `ConfigMap`: tasks may be read from it, whatever the value.
 pub const LABEL_TASKS: &str = "igor.dev/tasks";
 
 /// A level: `true` pauses, `false` does not.
 pub const ANNOTATION_PAUSE: &str = "igor/pause";
-/// One-shot: a selector of what runs again.
-pub const ANNOTATION_RETRY: &str = "igor/retry";
+/// The one-shots are called `igor/` and their verb.
+pub const ANNOTATION_PREFIX: &str = "igor/";
 /// Free text that goes to the audit with the next command.
 pub const ANNOTATION_REASON: &str = "igor/reason";

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::LABEL_TASKS;
 use super::job::{ConfigMapKey, IgorJobSpec, JobLayer, LayerTask, OnFailure, TaskDefaults, TasksFrom};
-use crate::core::plan::{self, BackoffSpec, Defaults, Fault, JobSpec, LayerSpec, Place, Plan, Reason, TaskSpec};
+use super::task::IgorTaskSpec;
+use crate::core::plan::{self, BackoffSpec, Defaults, Fault, JobSpec, LayerSpec, Place, Plan, Reason, TaskPlan, TaskSpec};
 
 use lines::{Budget, Lines};
 
@@ -27,9 +28,10 @@ pub enum Fetched {
     Forbidden,
 }
 
-/// The files that `spec` names.
-pub fn sources(spec: &IgorJobSpec) -> BTreeSet<ConfigMapKey> {
-    spec.layers.iter().flat_map(|layer| &layer.tasks_from).filter_map(|from| from.config_map_key_ref.clone()).collect()
+/// The files that `spec` names, but for those of the layers in `read`: these were read when the layer was accepted.
+pub fn sources(spec: &IgorJobSpec, read: &BTreeSet<String>) -> BTreeSet<ConfigMapKey> {
+    let unread = spec.layers.iter().filter(|layer| !read.contains(&layer.name));
+    unread.flat_map(|layer| &layer.tasks_from).filter_map(|from| from.config_map_key_ref.clone()).collect()
 }
 
 /// The entry `key` of a `ConfigMap`, `None` when there is none of that name.
@@ -43,9 +45,9 @@ pub fn of_config_map(map: Option<ConfigMap>, key: &str) -> Fetched {
     bytes.map_or(Fetched::NotFound, Fetched::Bytes)
 }
 
-/// The plan of `spec`, whose files are in `files`; or everything that is wrong with both.
-pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>) -> Result<Plan, Vec<Fault>> {
-    let mut reader = Reader { files, budget: Budget::default(), faults: Vec::new() };
+/// The plan of `spec`, whose files are in `files`; or everything that is wrong with both. Of layers in `read` it has the inline tasks.
+pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>, read: &BTreeSet<String>) -> Result<Plan, Vec<Fault>> {
+    let mut reader = Reader { files, read, budget: Budget::default(), faults: Vec::new() };
     let job = reader.job(spec);
     let mut faults = reader.faults;
     match Plan::resolve(job) {
@@ -62,6 +64,7 @@ pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>) -> Resu
 /// Reads a spec; what cannot be read becomes a fault, and all else is read on.
 struct Reader<'a> {
     files: &'a BTreeMap<ConfigMapKey, Fetched>,
+    read: &'a BTreeSet<String>,
     budget: Budget,
     faults: Vec<Fault>,
 }
@@ -86,7 +89,7 @@ impl Reader<'_> {
 
     fn layer(&mut self, index: usize, layer: &JobLayer) -> LayerSpec {
         let mut tasks: Vec<TaskSpec> = (0..).zip(&layer.tasks).map(|(at, task)| listed(at, task)).collect();
-        for (source, from) in (0..).zip(&layer.tasks_from) {
+        for (source, from) in (0..).zip(&layer.tasks_from).filter(|_| !self.read.contains(&layer.name)) {
             tasks.extend(self.file(index, source, from));
         }
         LayerSpec {
@@ -96,6 +99,7 @@ impl Reader<'_> {
             paused: layer.paused,
             max_in_flight: layer.max_in_flight.map(i64::from),
             tasks,
+            sources: layer.tasks_from.iter().map(named).collect(),
         }
     }
 
@@ -130,6 +134,24 @@ impl Reader<'_> {
     }
 }
 
+/// The task that an `IgorTask` of this name adds to its job, with the job's defaults; or all that is wrong with it.
+pub fn task(spec: &IgorTaskSpec, object: &str, job: &IgorJobSpec) -> Result<TaskPlan, Vec<Fault>> {
+    let written = TaskSpec {
+        place: Place::default(),
+        name: Some(spec.name.clone().unwrap_or_else(|| object.to_owned())),
+        title: spec.title.clone(),
+        kind: Some(spec.kind.clone()),
+        args: spec.args.clone(),
+        args_base64: spec.args_base64.clone(),
+        payload: spec.payload.clone().map(|payload| Value::Object(payload).to_string()),
+        count: None,
+        retries: spec.retries.map(i64::from),
+        timeout_seconds: spec.timeout_seconds.map(i64::from),
+        paused: spec.paused,
+    };
+    TaskPlan::resolve(written, &job.defaults.as_ref().map(defaults).unwrap_or_default())
+}
+
 fn defaults(defaults: &TaskDefaults) -> Defaults {
     let backoff = defaults.backoff.unwrap_or_default();
     Defaults {
@@ -138,6 +160,12 @@ fn defaults(defaults: &TaskDefaults) -> Defaults {
         timeout_seconds: defaults.timeout_seconds.map(i64::from),
         backoff: BackoffSpec { initial_seconds: backoff.initial_seconds.map(i64::from), max_seconds: backoff.max_seconds.map(i64::from) },
     }
+}
+
+/// What tells one entry of `tasksFrom` from another.
+fn named(from: &TasksFrom) -> String {
+    let list = from.config_map_key_ref.as_ref().map(|list| format!("{}/{}", list.name, list.key));
+    list.unwrap_or_else(|| format!("upload/{}", from.upload.map_or(0, |upload| upload.count)))
 }
 
 fn listed(at: u32, task: &LayerTask) -> TaskSpec {

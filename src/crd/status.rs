@@ -5,6 +5,7 @@
 
 mod conditions;
 mod layer;
+mod task;
 mod words;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
@@ -20,6 +21,7 @@ use crate::core::wait::first;
 
 use conditions::{Said, conditions};
 pub use layer::{LayerView, layer_status};
+pub use task::{TaskView, rejected, task_status};
 use words::cut;
 
 /// Longest text of `why`.

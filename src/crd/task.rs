@@ -2,16 +2,19 @@
 
 #![expect(clippy::duplicated_attributes, reason = "every column repeats the words of the others")]
 
+use std::collections::BTreeMap;
+
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::schema;
 
 /// The task, and where it belongs.
-#[derive(CustomResource, Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(CustomResource, Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[kube(
     group = "igor.dev",
     version = "v1alpha1",
@@ -100,6 +103,10 @@ pub struct IgorTaskStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1_024))]
     pub message: Option<String>,
+    /// The id of the command last handled, by verb.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    #[schemars(schema_with = "schema::handled")]
+    pub last_handled: BTreeMap<String, String>,
     /// The worker that ran it last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 253))]
@@ -131,4 +138,44 @@ pub enum TaskPhase {
     Skipped,
     /// Not taken into its job.
     Rejected,
+}
+
+/// The name of the task that an object stands for.
+pub fn name_of_task(object: &IgorTask) -> String {
+    object.spec.name.clone().or_else(|| object.metadata.name.clone()).unwrap_or_default()
+}
+
+/// What the handle on a task is called: `<job>.<layer>.<task>`, or where that is no name of an object, what comes nearest with five
+/// letters of a hash.
+pub fn handle_name(job: &str, layer: &str, task: &str) -> String {
+    let fit = |character: char| match character.to_ascii_lowercase() {
+        kept @ ('a'..='z' | '0'..='9' | '-' | '.') => kept,
+        _ => '-',
+    };
+    let slug: String = task.chars().map(fit).collect();
+    let parts = slug.split('.').map(|part| part.trim_matches('-')).filter(|part| !part.is_empty());
+    let slug = parts.collect::<Vec<_>>().join(".");
+    if slug == task {
+        return format!("{job}.{layer}.{task}");
+    }
+    let hash: String = Sha256::digest(task).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let slug = if slug.is_empty() { String::new() } else { format!("{slug}-") };
+    format!("{job}.{layer}.{slug}{}", &hash[..5])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_handle_is_called_like_its_task_as_far_as_objects_may_be() {
+        assert_eq!(handle_name("nightly", "render", "frame-17"), "nightly.render.frame-17");
+        assert_eq!(handle_name("nightly", "render", "v1.2"), "nightly.render.v1.2");
+        let names = ["Frame_17", "frame-17-", "..", "frame_17"].map(|task| handle_name("j", "l", task));
+        for name in &names {
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'.')), "{name}");
+            assert!(name.split('.').all(|part| !part.is_empty() && !part.starts_with('-') && !part.ends_with('-')), "{name}");
+        }
+        assert!(names[0].starts_with("j.l.frame-17-") && names[0] != names[3], "{names:?}");
+    }
 }

@@ -1,6 +1,6 @@
 //! What lives as long as the process: connections, settings, and what is remembered of each object.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
@@ -9,10 +9,13 @@ use tokio::time::Instant;
 use super::Error;
 use super::clients::Clients;
 use super::events::Events;
-use super::reconcile::{Read, Refusal, Shown};
+use super::reconcile::{Read, Refused, Shown};
 use super::writes::Writes;
-use crate::crd::IgorJobStatus;
+use crate::crd::{IgorJobStatus, IgorTaskStatus};
 use crate::{config, queue, store};
+
+/// What was told of an object and is not told again.
+const TOLD: usize = 32;
 
 /// The parts that every stage may use.
 pub(super) struct Context {
@@ -45,16 +48,38 @@ pub(super) struct Memory {
     pub(super) seen: Option<Instant>,
     /// The handles of its layers.
     pub(super) layers: Option<Shown>,
+    /// What was last written of the objects of its tasks, and when.
+    pub(super) tasks: BTreeMap<String, (IgorTaskStatus, Instant)>,
+    /// Of each layer the run and the number of errors at which its newest failures were read, and when.
+    pub(super) failures_shown: BTreeMap<String, ((u32, u32), Instant)>,
+    /// Of each layer the tasks of those failures.
+    pub(super) newest_failures: BTreeMap<String, BTreeSet<String>>,
     /// When a foreign object stood where a handle was to be made.
     pub(super) foreign: Option<Instant>,
-    /// What was wrong with an edit of the accepted plan, and its generation.
-    pub(super) refused: Option<(i64, Refusal)>,
+    /// What was wrong with an edit of the accepted plan.
+    pub(super) refused: Option<Refused>,
     /// Values of annotations that were told in an Event.
     pub(super) told: Vec<String>,
     /// What failed tasks of its held layers said.
     pub(super) failures_read: Vec<Read>,
     /// Kinds of standstill that were told in an Event, and when.
     pub(super) stood: HashMap<&'static str, Instant>,
+}
+
+impl Memory {
+    /// Only the last few matter: the same mistake made again much later may be told again.
+    pub(super) fn tell(&mut self, note: String) {
+        self.told.push(note);
+        if self.told.len() > TOLD {
+            self.told.remove(0);
+        }
+    }
+
+    /// What the status of a layer's handle acknowledges.
+    pub(super) fn acknowledged_on(&self, layer: &str) -> BTreeMap<String, String> {
+        let shown = self.layers.as_ref().and_then(|layers| layers.get(layer)).and_then(Option::as_ref);
+        shown.map(|(status, _)| status.last_handled.clone()).unwrap_or_default()
+    }
 }
 
 impl Context {

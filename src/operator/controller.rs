@@ -1,5 +1,6 @@
 //! The controllers: for each namespace (or for the whole cluster) one watch, one cache, one reconcile at a time for each job.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use futures::{FutureExt, Stream, StreamExt, TryStreamExt};
 use kube::api::Api;
 use kube::runtime::controller::{self, Action, Controller};
-use kube::runtime::reflector::{self, Store as Cache};
+use kube::runtime::reflector::{self, ObjectRef, Store as Cache};
 use kube::runtime::{Predicate, WatchStreamExt, predicates, watcher};
 use kube::{Resource, ResourceExt};
 use tokio::sync::{Mutex, mpsc, watch};
@@ -17,7 +18,8 @@ use super::clients::Again;
 use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
 use super::term::Term;
-use super::{Error, Handle, Job, clients};
+use super::{Error, Handle, Job, TaskObject, clients};
+use crate::crd::TaskPhase;
 
 /// Reconciles at the same time, over all jobs.
 const CONCURRENCY: u16 = 16;
@@ -82,6 +84,7 @@ pub(super) fn build(
     let triggers = events.applied_objects().predicate_filter(predicate, Default::default());
     let run = Controller::for_stream(unbroken(triggers), cache.clone())
         .owns_stream(unbroken(handles(term, namespace.as_deref())))
+        .watches_stream(unbroken(task_objects(term, namespace.clone())), job_of)
         .with_config(controller::Config::default().concurrency(CONCURRENCY))
         .reconcile_on(pokes)
         .graceful_shutdown_on(term.stop.clone().cancelled_owned())
@@ -125,6 +128,34 @@ fn handles(term: &Term, namespace: Option<&str>) -> impl Stream<Item = Result<Ha
         handle.metadata.managed_fields = None;
     });
     events.reflect(writer).applied_objects().predicate_filter(predicates::annotations, Default::default())
+}
+
+/// The objects of tasks: a new one, or a change of its annotations, is something for its job.
+fn task_objects(term: &Arc<Term>, namespace: Option<String>) -> impl Stream<Item = Result<TaskObject, watcher::Error>> + Send + use<> {
+    let client = term.context.watch_client.clone();
+    let api: Api<TaskObject> =
+        namespace.as_deref().map_or_else(|| Api::all(client.clone()), |namespace| Api::namespaced(client.clone(), namespace));
+    let (term, mut listed) = (term.clone(), BTreeSet::new());
+    let events = watcher(api, clients::watching()).backoff(Again::default()).modify(strip_task).inspect_ok(move |event| {
+        term.children.take_in(event, namespace.as_deref(), &mut listed);
+    });
+    let predicate = Predicate::<TaskObject>::combine(predicates::generation, predicates::annotations);
+    events.applied_objects().predicate_filter(predicate, Default::default())
+}
+
+fn job_of(task: TaskObject) -> Option<ObjectRef<Job>> {
+    let namespace = task.namespace()?;
+    task.0.ok().map(|task| ObjectRef::new(&task.spec.job_name).within(&namespace))
+}
+
+/// What a task is to do is in the ledger once it is taken.
+fn strip_task(object: &mut TaskObject) {
+    object.meta_mut().managed_fields = None;
+    if let Ok(task) = &mut object.0
+        && task.status.as_ref().is_some_and(|status| status.phase.is_some_and(|phase| phase != TaskPhase::Rejected))
+    {
+        (task.spec.args, task.spec.args_base64, task.spec.payload) = (None, None, None);
+    }
 }
 
 /// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew.

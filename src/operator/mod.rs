@@ -5,6 +5,7 @@
 //! for what nobody reports. Each loop is supervised: it fails, backs off and begins again without the others.
 
 mod archive;
+mod children;
 mod clients;
 mod collector;
 mod context;
@@ -45,7 +46,7 @@ use self::health::Readiness;
 pub use self::stores::{database, redis};
 use self::supervise::supervise;
 use self::term::Term;
-use crate::crd::{IgorJob, IgorLayer};
+use crate::crd::{IgorJob, IgorLayer, IgorTask};
 use crate::{config, queue, store, telemetry};
 
 /// An `IgorJob` as the cache has it: one that does not parse is an object too.
@@ -53,6 +54,9 @@ type Job = DeserializeGuard<IgorJob>;
 
 /// An `IgorLayer` as the cache has it: people steer by its annotations, the rest is our own.
 type Handle = PartialObjectMeta<IgorLayer>;
+
+/// An `IgorTask` as its watch tells of it.
+type TaskObject = DeserializeGuard<IgorTask>;
 
 /// How long the loops of a term get to end.
 const TERM_GRACE: Duration = Duration::from_secs(8);
@@ -180,6 +184,7 @@ async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>)
         supervise("leases", term, || sweeper::leases(term.clone())),
         supervise("survey", term, || sweeper::survey(term.clone())),
         supervise("gone", term, || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
+        supervise("orphans", term, || sweeper::orphans(term.clone(), watched.clone())),
         supervise("events", term, || events::run(term.clone())),
         supervise("partitions", term, || partitions(term.clone())),
     );

@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use super::children::Children;
 use super::context::Context;
 use super::in_flight::InFlight;
 use super::pokes::{Moved, Poker};
@@ -29,6 +30,7 @@ pub(super) struct Term {
     pub(super) wakes: Wakes,
     pub(super) types: Types,
     pub(super) troubles: Troubles,
+    pub(super) children: Children,
     /// The types whose results are read.
     pub(super) followed: watch::Sender<BTreeSet<TypeKey>>,
     poker: Poker,
@@ -47,6 +49,7 @@ impl Term {
             wakes: Wakes::default(),
             types: Types::default(),
             troubles: Troubles::default(),
+            children: Children::default(),
             followed: watch::Sender::default(),
             poker,
             handles: Mutex::default(),

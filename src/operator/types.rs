@@ -92,7 +92,9 @@ impl Types {
     /// What workers say they serve; whether that is news.
     pub(super) fn found(&self, served: BTreeSet<TypeKey>) -> bool {
         let mut state = self.state();
-        std::mem::replace(&mut state.served, served.clone()) != served
+        let is_news = state.served != served;
+        state.served = served;
+        is_news
     }
 
     /// The type of the same queue that has workers and nearly the same name.

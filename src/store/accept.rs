@@ -1,10 +1,11 @@
 //! Accept: a plan becomes rows, in chunks that may be cut off between any two and go on where they were.
 //!
 //! The first transaction writes job and layers with what they announce; a layer's `n_loaded`, moved in the transaction of its rows, is
-//! the cursor. A job is accepted when `loaded_at` is set, in the transaction of its last rows, which also opens its first layers.
+//! the cursor. A job is accepted when `loaded_at` is set, in the transaction of its last rows, which also opens its first layers. What
+//! becomes of a later plan of an accepted job is told in `grow`.
 
-mod layers;
-mod rows;
+pub(super) mod layers;
+pub(super) mod rows;
 
 use std::time::Duration;
 
@@ -16,8 +17,8 @@ use super::advance::{advance_jobs, list_live};
 use super::connect::{Act, Store, Transaction, within};
 use super::error::Error;
 use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
+use super::grow::edit;
 use super::levels::Levels;
-use super::open;
 use super::rows::{LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
 use super::time::Time;
 use crate::core::command::Object;
@@ -25,7 +26,7 @@ use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
 use crate::proof::linger;
 
-const ACT: &str = "accept a job";
+pub(super) const ACT: &str = "accept a job";
 
 /// Rows of tasks in one transaction; below it a whole job is one.
 const CHUNK: u32 = 10_000;
@@ -33,10 +34,29 @@ const CHUNK: u32 = 10_000;
 /// How long one step of an acceptance may take: what it has loaded is shown in between.
 const STEP: Duration = Duration::from_secs(1);
 
+/// What is to be in the ledger: a plan, of an object, and of each of its layers the hash of all tasks.
+#[derive(Clone, Copy)]
+pub(super) struct Wish<'a> {
+    pub(super) identity: &'a Identity,
+    pub(super) plan: &'a Plan,
+    pub(super) contents: &'a [[u8; 32]],
+}
+
+/// What one transaction did.
+pub(super) enum Step {
+    /// All is in, or refused.
+    Accepted(Box<Accepted>),
+    /// There is more to load.
+    More,
+    /// A large command is at work on the job, and is to be finished first.
+    Gated,
+}
+
 impl Store {
     /// Brings a plan into the ledger, to its end, wherever an earlier call was cut off. The object's uid is the key.
     ///
-    /// A job that is known keeps its accepted plan; live fields (priority, limits) of a later generation are taken over.
+    /// A job that is known keeps its accepted plan, and grows by what a later one adds to it; live fields (priority, limits, titles,
+    /// deadline) of a later generation are taken over.
     pub async fn accept(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
         loop {
             if let Some(accepted) = self.accept_step(epoch, identity, plan).await? {
@@ -61,9 +81,13 @@ impl Store {
                 }
                 outcome => outcome,
             };
-            let accepted = outcome?;
-            if accepted.is_some() || began.elapsed() > STEP {
-                return Ok(accepted);
+            match outcome? {
+                Step::Accepted(accepted) => return Ok(Some(*accepted)),
+                Step::More => {}
+                Step::Gated => drop(self.resume(Some(epoch), id::job(identity.created_ms, &identity.uid)).await?),
+            }
+            if began.elapsed() > STEP {
+                return Ok(None);
             }
         }
     }
@@ -72,31 +96,32 @@ impl Store {
     ///
     /// [`Store::accept`] repeats it to the end.
     pub async fn accept_chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, rows: u32) -> Result<Option<Accepted>, Error> {
-        self.chunk(epoch, identity, plan, &contents(plan), rows).await
+        Ok(match self.chunk(epoch, identity, plan, &contents(plan), rows).await? {
+            Step::Accepted(accepted) => Some(*accepted),
+            Step::More | Step::Gated => None,
+        })
     }
 
-    async fn chunk(
-        &self,
-        epoch: Epoch,
-        identity: &Identity,
-        plan: &Plan,
-        contents: &[[u8; 32]],
-        rows: u32,
-    ) -> Result<Option<Accepted>, Error> {
+    async fn chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, contents: &[[u8; 32]], rows: u32) -> Result<Step, Error> {
         let job_id = id::job(identity.created_ms, &identity.uid);
+        let wish = Wish { identity, plan, contents };
         let mut transaction = self.begin(ACT, Some(epoch)).await?;
         let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
         let mut job = match locked {
-            Some(job) if job.loaded || job.deleted || job.finished => {
-                let known = known(&mut transaction, &job, identity, plan).await?;
+            Some(job) if over(&job).is_some() => {
+                let standing = over(&job).unwrap_or(Standing::Ended);
+                return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, refused: Vec::new(), change: job.unchanged() })));
+            }
+            Some(mut job) if job.loaded => {
+                let step = edit::step(&mut transaction, &mut job, wish, rows).await?;
                 transaction.commit().await.act(ACT)?;
-                return Ok(Some(known));
+                return Ok(step);
             }
             Some(job) => job,
             None => {
                 let inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
                 if inserted {
-                    layers::insert(&mut transaction, job_id, identity, plan, contents).await?;
+                    layers::insert(&mut transaction, job_id, wish, 0..plan.layers.len()).await?;
                     list_live(&mut transaction, &[job_id], ACT).await?;
                 }
                 lock_job(&mut transaction, job_id, ACT).await?
@@ -106,16 +131,16 @@ impl Store {
         if !differing(&known_layers, plan).is_empty() || differ_in_content(&known_layers, contents) {
             // The spec was edited while it was loading, or a list that it names: nothing has begun, so the new plan takes the place of
             // the old one. Going on would mix the two.
-            layers::replace(&mut transaction, job_id, identity, plan, contents).await?;
+            layers::replace(&mut transaction, job_id, wish).await?;
             known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
         }
-        if !rows::load(&mut transaction, &job, identity, plan, &known_layers, rows).await? {
+        if !rows::load(&mut transaction, &job, plan, &known_layers, rows).await? {
             transaction.commit().await.act(ACT)?;
-            return Ok(None);
+            return Ok(Step::More);
         }
         let change = finish(&mut transaction, &mut job).await?;
         transaction.commit().await.act(ACT)?;
-        Ok(Some(Accepted { job_id, standing: Standing::Fresh, differs: Vec::new(), change }))
+        Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, refused: Vec::new(), change })))
     }
 }
 
@@ -177,7 +202,7 @@ fn on_failure(plan: &Plan) -> &'static str {
 }
 
 /// The lane of a priority: above 0 the high one, below it the low one.
-fn lane_of(priority: i32) -> i16 {
+pub(super) fn lane_of(priority: i32) -> i16 {
     match priority.signum() {
         1 => 0,
         0 => 1,
@@ -185,26 +210,14 @@ fn lane_of(priority: i32) -> i16 {
     }
 }
 
-/// What there is to say of a job that was loaded before, or ended while it was loading.
-async fn known(connection: &mut PgConnection, job: &LockedJob, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
-    let standing = match job {
-        LockedJob { deleted: true, .. } => Standing::Deleted,
-        LockedJob { expired: true, .. } => Standing::Expired,
-        LockedJob { finished: true, .. } => Standing::Ended,
-        _ => Standing::Known,
-    };
-    let mut change = job.unchanged();
-    if job.deleted || job.expired {
-        return Ok(Accepted { job_id: job.id, standing, differs: Vec::new(), change });
+/// What there is to say of a job that is over.
+fn over(job: &LockedJob) -> Option<Standing> {
+    match job {
+        LockedJob { deleted: true, .. } => Some(Standing::Deleted),
+        LockedJob { expired: true, .. } => Some(Standing::Expired),
+        LockedJob { finished: true, loaded: false, .. } => Some(Standing::Ended),
+        _ => None,
     }
-    let rows = layers_of(connection, &[job.id], ACT).await?;
-    let differs = differing(&rows, plan);
-    if differs.is_empty() && identity.generation > job.generation {
-        layers::take_over(connection, job.id, identity.generation, plan, lane_of(plan.priority)).await?;
-        let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
-        change.opened = open::types_of_layers(connection, &ids, ACT).await?;
-    }
-    Ok(Accepted { job_id: job.id, standing, differs, change })
 }
 
 /// Of each layer the hash of all its tasks, those of lists too.
@@ -219,7 +232,10 @@ fn differ_in_content(rows: &[LayerRow], contents: &[[u8; 32]]) -> bool {
 /// The layers by name in which a plan is another than the one that the ledger has.
 fn differing(rows: &[LayerRow], plan: &Plan) -> Vec<String> {
     let same = |row: &LayerRow, planned: &crate::core::plan::LayerPlan| {
-        row.layer.name == planned.name && row.layer.priority == planned.priority && row.spec_hash == planned.spec_hash
+        row.layer.name == planned.name
+            && row.layer.priority == planned.priority
+            && row.spec_hash == planned.spec_hash
+            && row.sources_hash.as_deref() == planned.sources_hash.as_ref().map(<[u8; 32]>::as_slice)
     };
     let longest = rows.len().max(plan.layers.len());
     (0..longest)

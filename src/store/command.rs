@@ -23,6 +23,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::{Command, Done, Epoch, Progress, Refusal};
+use super::grow::take_back;
 use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, layers_of, lock_job};
 use crate::core::command::{Object, Verb};
@@ -55,6 +56,11 @@ impl Store {
                 return Ok(progress);
             }
         }
+    }
+
+    /// One transaction of a command: [`Store::command`] repeats it to the end.
+    pub async fn command_chunk(&self, epoch: Option<Epoch>, command: &Command) -> Result<Progress, Error> {
+        within(ACT, self.step(epoch, Some(command), command.job_id)).await.map(|(progress, _)| progress)
     }
 
     /// Goes on for about a second with a command that was cut off; `None` when there is none.
@@ -95,7 +101,7 @@ impl Store {
 }
 
 fn nothing(refused: Option<Refusal>, change: super::facts::JobChange) -> Done {
-    Done { matched: 0, changed: 0, refused, change }
+    Done { matched: 0, changed: 0, refused, again: false, change }
 }
 
 /// One step of one command, in a transaction that holds the job's lock.
@@ -106,8 +112,15 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         return Ok(Progress::Done(nothing(refused, job.unchanged())));
     };
     if so_far.done {
-        return Ok(Progress::Done(Done { matched: so_far.matched, changed: so_far.changed, refused: None, change: job.unchanged() }));
+        return Ok(Progress::Done(Done {
+            matched: so_far.matched,
+            changed: so_far.changed,
+            refused: None,
+            again: true,
+            change: job.unchanged(),
+        }));
     }
+    let layers = whole(connection, job, layers, command).await?;
     let selection = Selection::resolve(connection, job, &layers, command, so_far.next_ordinal == 0).await?;
     let mut work = tasks::Work { job, layers: &layers, command, selection: &selection, requeue: true };
     let (mut matched, mut changed) = (so_far.matched.max(selection.named()), so_far.changed);
@@ -134,7 +147,16 @@ async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &C
         changed: changed + more,
     };
     progress::write(connection, command, counted, true).await?;
-    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, change }))
+    Ok(Progress::Done(Done { matched: counted.matched, changed: counted.changed, refused: None, again: false, change }))
+}
+
+/// A job that is to end without waiting for an edit that is being loaded: the edit is taken back.
+async fn whole(connection: &mut PgConnection, job: &LockedJob, layers: Vec<LayerRow>, command: &Command) -> Result<Vec<LayerRow>, Error> {
+    if !job.loaded || !kill::ends_job(command) || !layers.iter().any(|row| row.layer.is_loading()) {
+        return Ok(layers);
+    }
+    take_back(connection, job, &layers).await?;
+    layers_of(connection, &[job.id], ACT).await
 }
 
 /// Why nothing may be done, if so.

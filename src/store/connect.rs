@@ -96,6 +96,14 @@ impl Store {
         Ok(())
     }
 
+    /// Connects to look only: a standby will do, and whatever writes is refused.
+    pub async fn connect_to_read(settings: &Settings) -> Result<Self, Error> {
+        let options = settings.options()?.application_name("igor");
+        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
+        migrate::check(&reader).await?;
+        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), settings: settings.clone() })
+    }
+
     /// Whether the ledger answers.
     pub async fn ping(&self) -> Result<(), Error> {
         let read = sqlx::query("SELECT 1").execute(&self.writer);

@@ -55,7 +55,7 @@ async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BT
     let ids: Vec<Uuid> = wants.iter().map(|want| want.layer_id).collect();
     let days = Days::of(&ids);
     let rows = sqlx::query!(
-        r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL) AS "open!", l.max_in_flight,
+        r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
            JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4

@@ -3,14 +3,18 @@
 //! Every id is a uuid whose first 48 bits are its job's creation time, so no value here carries a day beside an id. All times are
 //! unix milliseconds by the database's clock. Nothing here knows SQL, Kubernetes or Redis.
 
+mod audit;
+mod growth;
 mod job;
 mod results;
 mod view;
 mod work;
 
+pub use audit::{Event, Given, Moved, TaskPage, TaskPlace, TaskView};
+pub use growth::{Added, Adding, NotAdded};
 pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
-pub use view::{Failure, LayerFacts, Snapshot};
+pub use view::{FailedTask, Failure, LayerFacts, Snapshot, TaskFacts};
 pub use work::{Attempt, Change, Dispatch, Dispatched, Filled, OpenType, OutboxRow, Outstanding, Recalled, Scope, Want};
 
 /// A leader's number. Writes of an earlier leader are refused with [`super::Error::Fenced`].

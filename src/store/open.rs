@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::OpenType;
-use super::rows::{count, lane};
+use super::rows::{LockedJob, count, lane};
 use super::time::{Days, Time};
 
 impl Store {
@@ -64,7 +64,7 @@ async fn read(
                  AND s.created_at BETWEEN $3 AND $4
            ) f
            CROSS JOIN LATERAL (SELECT min(r.not_before) AS due FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) q
-           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND j.paused_at IS NULL AND j.gate IS NULL
+           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected AND j.paused_at IS NULL AND j.gate IS NULL
              AND ($1::uuid IS NULL OR o.job_id = $1) AND ($2::uuid[] IS NULL OR o.layer_id = ANY($2))
            ORDER BY o.job_id, l.ordinal, o.type"#,
         job,
@@ -100,6 +100,19 @@ async fn all_days(connection: &mut PgConnection, act: &'static str) -> Result<(T
         .await
         .act(act)?;
     Ok((row.lo.unwrap_or(Time(0)), row.hi.unwrap_or(Time(0))))
+}
+
+/// Lets the cursors of open layers of a job know of tasks that were added behind their ends.
+pub(super) async fn extend(connection: &mut PgConnection, job: &LockedJob, layers: &[Uuid], act: &'static str) -> Result<(), Error> {
+    let days = Days::of(layers);
+    let jobs = vec![job.id; layers.len()];
+    let queues = vec![job.queue.as_str(); layers.len()];
+    let again = vec![false; layers.len()];
+    sqlx::query_file!("src/store/sql/open.sql", layers, days.each as _, &jobs, &queues as _, &again, days.lo as _, days.hi as _)
+        .execute(connection)
+        .await
+        .act(act)?;
+    Ok(())
 }
 
 /// Drops the cursors of layers that ended, and what was left to dispatch out of order.

@@ -76,10 +76,24 @@ pub(super) struct LayerRow {
     pub(super) job_id: Uuid,
     pub(super) version: i64,
     pub(super) max_in_flight: Option<u32>,
+    /// Its inline tasks, arrays folded.
+    pub(super) spec_len: u32,
     pub(super) spec_hash: Vec<u8>,
+    pub(super) sources_hash: Option<Vec<u8>>,
     pub(super) content_hash: Option<Vec<u8>>,
     pub(super) level: serde_json::Value,
+    /// An edit that appends to it and is not all in.
+    pub(super) growing: Option<Growing>,
     pub(super) layer: Layer,
+}
+
+/// Where tasks that an edit appends begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Growing {
+    /// The first one's ordinal.
+    pub(super) ordinal: u32,
+    /// The inline tasks before it, arrays folded.
+    pub(super) spec_len: u32,
 }
 
 /// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
@@ -149,7 +163,8 @@ pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act:
     let days = Days::of(jobs);
     let rows = sqlx::query!(
         r#"SELECT id, job_id, name, priority, status::text AS "status!", run, version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
-                  level, max_in_flight, n_expected, n_loaded, spec_hash, content_hash,
+                  level, max_in_flight, n_expected, n_loaded, spec_len, spec_hash, sources_hash, content_hash,
+                  grow_ordinal, grow_len,
                   n_pending, n_queued, n_running, n_completed, n_errored, n_skipped, n_retried
            FROM igor.layers WHERE job_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY job_id, ordinal"#,
         jobs,
@@ -167,9 +182,12 @@ pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act:
                 job_id: row.job_id,
                 version: row.version,
                 max_in_flight: row.max_in_flight.map(count),
+                spec_len: count(row.spec_len),
                 spec_hash: row.spec_hash,
+                sources_hash: row.sources_hash,
                 content_hash: row.content_hash,
                 level: row.level,
+                growing: row.grow_ordinal.zip(row.grow_len).map(|(ordinal, len)| Growing { ordinal: count(ordinal), spec_len: count(len) }),
                 layer: Layer {
                     status: read_status("layers", row.id, &row.status)?,
                     name: row.name,

@@ -1,6 +1,7 @@
 //! A job as it stands, for its status; and its failures, for people.
 
 mod failures;
+mod objects;
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use super::error::Error;
 use super::facts::{LayerFacts, Snapshot};
 use super::rows::{count, layers_of, read_status};
 use super::time::Time;
+use crate::core::command::Object;
 use crate::core::end::{DEADLINE_EXCEEDED, End, KILLED};
 use crate::core::job::{Job, OnFailure};
 use crate::core::wait::{AtWork, Known, Limit, Standstill};
@@ -26,6 +28,7 @@ impl Store {
             let mut snapshot = read_job(&mut transaction, job_id).await?;
             read_layers(&mut transaction, &mut snapshot).await?;
             read_command(&mut transaction, &mut snapshot).await?;
+            read_pauses(&mut transaction, &mut snapshot).await?;
             transaction.rollback().await.act(ACT)?;
             Ok(snapshot)
         })
@@ -109,7 +112,8 @@ async fn read_command(connection: &mut PgConnection, snapshot: &mut Snapshot) ->
         r#"SELECT c.verb, c.actor, c.reason, c.at AS "at!: Time", c.next_ordinal, c.changed
            FROM igor.commands c JOIN igor.jobs j ON j.id = c.job_id AND j.created_at = c.created_at
            WHERE c.job_id = $1 AND c.created_at = $2 AND j.created_at = $2
-             AND (c.id::text = j.gate OR j.gate IS NULL AND c.verb IN ('kill', 'deadline') AND c.done_at <= j.finished_at)
+             AND (c.id::text = j.gate
+                  OR j.gate IS NULL AND c.verb IN ('kill', 'deadline') AND c.object = 'job' AND c.selector = 'true' AND c.at <= j.finished_at)
            ORDER BY c.at DESC LIMIT 1"#,
         snapshot.job_id,
         Time::of(snapshot.job_id) as _
@@ -127,13 +131,37 @@ async fn read_command(connection: &mut PgConnection, snapshot: &mut Snapshot) ->
     Ok(())
 }
 
+/// What was said when the job or its layers were paused.
+async fn read_pauses(connection: &mut PgConnection, snapshot: &mut Snapshot) -> Result<(), Error> {
+    if snapshot.job.finished || snapshot.job.paused_by.is_none() && snapshot.job.layers.iter().all(|layer| layer.paused_by.is_none()) {
+        return Ok(());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT DISTINCT ON (object) object, reason FROM igor.commands
+           WHERE job_id = $1 AND created_at = $2 AND verb = 'pause' AND object NOT LIKE 'task/%' ORDER BY object, at DESC"#,
+        snapshot.job_id,
+        Time::of(snapshot.job_id) as _
+    )
+    .fetch_all(connection)
+    .await
+    .act(ACT)?;
+    for row in rows {
+        match Object::parse(&row.object) {
+            Some(Object::Job) => snapshot.known.pause_words = row.reason,
+            Some(Object::Layer(layer)) if row.reason.is_some() => snapshot.known.layers.entry(layer).or_default().pause_words = row.reason,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// What else is known of a layer: the tasks that wait for their next attempt with when the first is due, and the paused ones.
 type Beside = (LayerFacts, Option<(u32, i64)>, u32);
 
 /// What the core does not need, by layer.
 async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTreeMap<Uuid, Beside>, Error> {
     let rows = sqlx::query!(
-        r#"SELECT l.id, l.title, l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
+        r#"SELECT l.id, l.title, l.grow_ordinal IS NOT NULL AS "growing!", l.reason, l.started_at AS "started: Time", l.finished_at AS "finished: Time",
                   ARRAY(SELECT o.type FROM igor.layer_types o WHERE o.layer_id = l.id ORDER BY o.type) AS "kinds!",
                   q.waiting AS "waiting!", q.due AS "due: Time", l.n_paused, l.max_in_flight
            FROM igor.layers l
@@ -152,6 +180,7 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
         let facts = LayerFacts {
             layer_id: row.id,
             title: row.title,
+            growing: row.growing,
             reason: row.reason,
             started_ms: row.started.map(|at| at.0),
             finished_ms: row.finished.map(|at| at.0),
@@ -166,6 +195,15 @@ async fn read_facts(connection: &mut PgConnection, job_id: Uuid) -> Result<BTree
 impl LayerFacts {
     /// A layer of which nothing but its id is known.
     fn of(layer_id: Uuid) -> Self {
-        Self { layer_id, title: String::new(), reason: None, started_ms: None, finished_ms: None, kinds: Vec::new(), max_in_flight: None }
+        Self {
+            layer_id,
+            title: String::new(),
+            growing: false,
+            reason: None,
+            started_ms: None,
+            finished_ms: None,
+            kinds: Vec::new(),
+            max_in_flight: None,
+        }
     }
 }

@@ -22,6 +22,13 @@ fn the_files_are_what_the_sources_generate() {
 }
 
 #[test]
+fn the_reference_is_what_the_sources_generate() {
+    let page = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("docs/job-spec.md");
+    let kept = fs::read_to_string(page).unwrap_or_default();
+    assert!(kept == crd::reference::markdown().expect("the reference"), "docs/job-spec.md is not up to date: run `make generate`");
+}
+
+#[test]
 fn generating_twice_gives_the_same() {
     assert_eq!(crd::yaml().expect("once"), crd::yaml().expect("twice"));
 }

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::PathBuf;
 
@@ -27,12 +28,12 @@ async fn every_sample_is_taken_and_its_plan_resolves() {
     let mut totals = Vec::new();
     for job in jobs.list(&kube::api::ListParams::default()).await.expect("the jobs") {
         let mut files = std::collections::BTreeMap::new();
-        for key in crd::resolve::sources(&job.spec) {
+        for key in crd::resolve::sources(&job.spec, &BTreeSet::new()) {
             let map = maps.get_opt(&key.name).await.expect("an answer");
             files.insert(key.clone(), crd::resolve::of_config_map(map, &key.key));
         }
         let name = job.metadata.name.expect("a name");
-        let plan = crd::resolve::plan(&job.spec, &files).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
+        let plan = crd::resolve::plan(&job.spec, &files, &BTreeSet::new()).unwrap_or_else(|faults| panic!("{name}: {faults:?}"));
         totals.push((name, plan.total()));
     }
     assert_eq!(totals, [("from-a-file".to_owned(), 3), ("hello".to_owned(), 1), ("nightly".to_owned(), 50_003)]);
@@ -107,7 +108,8 @@ async fn a_layers_status_is_written_strictly_and_reads_back() {
     let layers: Api<IgorLayer> = Api::namespaced(cluster.client.clone(), &cluster.namespace);
     let layer = layer(0);
     let failed = |ix| FailedTask { name: "x".repeat(63), index: Some(ix), attempt: 3, message: Some("ä".repeat(999)) };
-    let view = LayerView { layer: &layer, started_ms: Some(0), finished_ms: Some(1), failed: (0..50).map(failed).collect() };
+    let view =
+        LayerView { layer: &layer, started_ms: Some(0), finished_ms: Some(1), max_in_flight: None, failed: (0..50).map(failed).collect() };
     let status = layer_status(view, None, 1, 1_764_000_060_000);
     let params = PatchParams { field_validation: Some(ValidationDirective::Strict), ..PatchParams::apply(crd::FIELD_MANAGER).force() };
     let patch = json!({"apiVersion": "igor.dev/v1alpha1", "kind": "IgorLayer", "status": status});

@@ -3,16 +3,23 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod additions;
 mod alone;
 mod beside;
+mod commands;
+mod docs;
 mod failing;
 mod faults;
 mod gone;
+mod growth;
+mod handles;
 mod leading;
 mod lifecycle;
 mod plans;
 mod redis_lost;
 mod restore;
+mod steer;
 mod steering;
 mod unreadable;
+mod why;
 mod world;

@@ -46,7 +46,7 @@ impl World {
     }
 
     pub(crate) async fn accept(&self, identity: &Identity, plan: &Plan) -> Accepted {
-        self.store.accept(self.epoch, identity, plan).await.expect("accepted")
+        Box::pin(self.store.accept(self.epoch, identity, plan)).await.expect("accepted")
     }
 
     /// Dispatches everything that is open in a job, as far as limits allow.
@@ -135,10 +135,24 @@ pub(crate) fn plan(layers: Vec<LayerPlan>) -> Plan {
 }
 
 pub(crate) fn layer(name: &str, priority: i32, tasks: Vec<TaskPlan>) -> LayerPlan {
-    let mut layer =
-        LayerPlan { name: name.to_owned(), title: None, priority, paused: false, max_in_flight: None, tasks, spec_hash: [0; 32] };
+    let mut layer = LayerPlan {
+        name: name.to_owned(),
+        title: None,
+        priority,
+        paused: false,
+        max_in_flight: None,
+        inline: tasks.len(),
+        tasks,
+        spec_hash: [0; 32],
+        sources_hash: None,
+    };
     layer.spec_hash = layer.hash_of_first(usize::MAX);
     layer
+}
+
+/// The layer with more tasks, from a list that its spec names.
+pub(crate) fn from_list(layer: LayerPlan, tasks: Vec<TaskPlan>) -> LayerPlan {
+    LayerPlan { tasks: [layer.tasks, tasks].concat(), sources_hash: Some([7; 32]), ..layer }
 }
 
 pub(crate) fn task(name: &str) -> TaskPlan {

@@ -13,6 +13,11 @@ const LAWS: &[(&str, &str)] = &[
                                count(t.id) FILTER (WHERE t.status = 'ERRORED'), count(t.id) FILTER (WHERE t.status = 'SKIPPED'), count(t.id))",
     ),
     (
+        "the paused tasks of a layer are counted",
+        "SELECT l.name FROM igor.layers l LEFT JOIN igor.tasks t ON t.layer_id = l.id AND t.created_at = l.created_at GROUP BY l.created_at, l.id
+         HAVING l.n_paused <> count(t.paused_at)",
+    ),
+    (
         "a task's version is 1 and its rows in the audit, whose last word is its status",
         "SELECT t.name FROM igor.tasks t LEFT JOIN igor.transitions a ON a.task_id = t.id AND a.created_at = t.created_at GROUP BY t.created_at, t.id
          HAVING t.version <> 1 + count(a.task_id)
@@ -64,7 +69,7 @@ const LAWS: &[(&str, &str)] = &[
     ),
     (
         "an attempt is handed out once, by a number that only rises",
-        "SELECT t.name FROM igor.tasks t JOIN igor.transitions a ON a.task_id = t.id AND a.\"to\" = 'QUEUED' GROUP BY t.created_at, t.id
+        "SELECT t.name FROM igor.tasks t JOIN igor.transitions a ON a.task_id = t.id AND a.\"to\" = 'QUEUED' AND a.\"from\" <> 'QUEUED' GROUP BY t.created_at, t.id
          HAVING count(DISTINCT a.attempt) <> count(*) OR max(a.attempt) <> t.attempt
              OR array_agg(a.attempt ORDER BY a.version) <> array_agg(a.attempt ORDER BY a.attempt)",
     ),

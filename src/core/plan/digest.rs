@@ -5,25 +5,7 @@
 
 use sha2::{Digest, Sha256};
 
-use super::{LayerPlan, OnFailure, Plan, TaskPlan};
-
-/// The hash of everything in `plan` that an edit may not change.
-pub(super) fn frozen(plan: &Plan) -> [u8; 32] {
-    let mut hash = Hash::new("igor.plan.1");
-    hash.optional_text(plan.title.as_deref());
-    hash.text(&plan.queue);
-    hash.number(match plan.on_failure {
-        OnFailure::Hold => 0,
-        OnFailure::Continue => 1,
-    });
-    hash.optional_number(plan.deadline_seconds);
-    hash.text(&plan.backoff.initial.as_millis().to_string());
-    hash.text(&plan.backoff.max.as_millis().to_string());
-    for layer in &plan.layers {
-        hash.layer(layer);
-    }
-    hash.end()
-}
+use super::TaskPlan;
 
 /// The hash of `tasks`, in their order.
 pub(super) fn tasks(tasks: &[TaskPlan]) -> [u8; 32] {
@@ -32,6 +14,15 @@ pub(super) fn tasks(tasks: &[TaskPlan]) -> [u8; 32] {
         hash.task(task);
     }
     hash.end()
+}
+
+/// The hash of the names of a layer's lists, in their order; `None` when there are none.
+pub(super) fn sources(names: &[String]) -> Option<[u8; 32]> {
+    let mut hash = Hash::new("igor.sources.1");
+    for name in names {
+        hash.text(name);
+    }
+    (!names.is_empty()).then(|| hash.end())
 }
 
 struct Hash(Sha256);
@@ -68,13 +59,6 @@ impl Hash {
     fn optional_number(&mut self, number: Option<u32>) {
         self.mark(number.is_some());
         self.number(number.unwrap_or_default());
-    }
-
-    fn layer(&mut self, layer: &LayerPlan) {
-        self.text(&layer.name);
-        self.optional_text(layer.title.as_deref());
-        self.0.update(layer.priority.to_be_bytes());
-        self.bytes(&layer.spec_hash);
     }
 
     fn task(&mut self, task: &TaskPlan) {

@@ -157,8 +157,11 @@ impl Check {
         for (later, earlier) in names::collisions(&tasks) {
             self.collision(index, (places[later], &tasks[later]), (places[earlier], &tasks[earlier]));
         }
+        let inline = places.iter().filter(|place| matches!(place, Place::Listed(_))).count();
         LayerPlan {
-            spec_hash: digest::tasks(&tasks),
+            inline,
+            spec_hash: digest::tasks(&tasks[..inline]),
+            sources_hash: digest::sources(&spec.sources),
             name: self.label(outer, "name", spec.name),
             title: self.title(outer, spec.title),
             priority: self.within(outer, "priority", spec.priority, INT),

@@ -62,6 +62,8 @@ pub struct LayerSpec {
     pub max_in_flight: Option<i64>,
     /// Its tasks, from all sources, in order.
     pub tasks: Vec<TaskSpec>,
+    /// What names the lists that it has tasks from, whether those are among `tasks` or not.
+    pub sources: Vec<String>,
 }
 
 /// A task as written, or an array of tasks.

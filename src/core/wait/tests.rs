@@ -77,6 +77,8 @@ fn pauses_come_first_and_say_who() {
     );
     job.paused_by = Some("mara".to_owned());
     assert_eq!(said(&job, &Known::default())[0], "paused by mara");
+    let known = Known { pause_words: Some("the plates come at noon".to_owned()), ..Known::default() };
+    assert_eq!(said(&job, &known)[0], "paused by mara: the plates come at noon");
 }
 
 #[test]
@@ -197,7 +199,7 @@ proptest! {
     fn an_unfinished_job_in_which_nothing_runs_waits_for_something_that_is_shown(
         job in any_job(), stills in proptest::collection::btree_map("[a-c]", any_still(), 0..4), limit in proptest::option::of(0..3u32),
     ) {
-        let known = Known { layers: stills, limit: limit.map(|most| Limit { most, in_flight: most }), command: None };
+        let known = Known { layers: stills, limit: limit.map(|most| Limit { most, in_flight: most }), ..Known::default() };
         let waits = waits(&job, &known);
         if job.tasks().running == 0 {
             prop_assert!(first(&waits).is_some());

@@ -25,8 +25,11 @@ impl Wait {
 impl Display for Wait {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         match self {
-            Self::Paused { layer: None, by } => write!(f, "paused {}", Pauser(by)),
-            Self::Paused { layer: Some(layer), by } => write!(f, "{layer}: paused {}", Pauser(by)),
+            Self::Paused { layer, by, words } => {
+                layer.as_ref().map_or(Ok(()), |layer| write!(f, "{layer}: "))?;
+                write!(f, "paused {}", Pauser(by))?;
+                words.as_ref().map_or(Ok(()), |words| write!(f, ": {words}"))
+            }
             Self::Command(None) => f.write_str("a command is at work"),
             Self::Command(Some(AtWork { verb, done, all })) => {
                 write!(f, "a {verb} is at work, {} of {} looked at", number(*done), tasks(*all))

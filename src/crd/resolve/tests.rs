@@ -7,7 +7,6 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use proptest::prelude::*;
 
 use super::*;
-use crate::core::plan::TaskPlan;
 
 fn spec(yaml: &str) -> IgorJobSpec {
     serde_yaml::from_str(yaml).expect("a spec")
@@ -27,7 +26,7 @@ fn from_files(names: &[&str]) -> IgorJobSpec {
 
 fn read(bytes: &[u8]) -> Result<Plan, Vec<String>> {
     let files = BTreeMap::from([(key("f"), Fetched::Bytes(bytes.to_vec()))]);
-    plan(&from_files(&["f"]), &files).map_err(said)
+    plan(&from_files(&["f"]), &files, &BTreeSet::new()).map_err(said)
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "given to map_err")]
@@ -61,7 +60,7 @@ fn the_example_of_the_reference_resolves() {
         - {name: join, title: Join and publish, priority: 10, paused: true}
         ",
     );
-    let plan = plan(&spec, &BTreeMap::new()).expect("a plan");
+    let plan = plan(&spec, &BTreeMap::new(), &BTreeSet::new()).expect("a plan");
     assert_eq!((plan.queue.as_str(), plan.priority, plan.max_in_flight, plan.total()), ("farm", 5, Some(1000), 50_001));
     assert_eq!(plan.on_failure, plan::OnFailure::Continue);
     assert_eq!(plan.layers[1].title.as_deref(), Some("Join and publish"));
@@ -86,7 +85,7 @@ fn a_file_may_be_plain_or_gzipped_and_comes_behind_the_listed_tasks() {
     spec.layers[0].tasks = vec![LayerTask { name: Some("first".to_owned()), ..LayerTask::default() }];
     let packed = [gzip(b"{\"name\":\"b\"}\n"), gzip(b"{\"name\":\"c\"}\n")].concat();
     let files = BTreeMap::from([(key("plain"), Fetched::Bytes(text.into())), (key("packed"), Fetched::Bytes(packed))]);
-    let plan = plan(&spec, &files).expect("a plan");
+    let plan = plan(&spec, &files, &BTreeSet::new()).expect("a plan");
     let names: Vec<(&str, &str)> = plan.layers[0].tasks.iter().map(|task| (task.name.as_str(), task.kind.as_str())).collect();
     assert_eq!(names, [("first", "render"), ("a", "render"), ("t2", "fetch"), ("b", "render"), ("c", "render")]);
     assert_eq!(plan.layers[0].tasks[2].args, Some(b"{\"x\":1}".to_vec()));
@@ -156,9 +155,9 @@ fn a_damaged_archive_is_told_and_a_bomb_is_cut() {
 fn the_limit_of_bytes_holds_for_all_files_of_a_job_together() {
     let half = Fetched::Bytes(gzip(&[vec![b' '; 40 << 20], b"\n".to_vec()].concat()));
     let files = BTreeMap::from([(key("a"), half.clone()), (key("b"), half)]);
-    assert!(plan(&from_files(&["a"]), &files).is_ok());
+    assert!(plan(&from_files(&["a"]), &files, &BTreeSet::new()).is_ok());
     let too_large = "TooLarge layers[0].tasksFrom[1]: with this file the tasks of the job have more than 64 MiB";
-    assert_eq!(plan(&from_files(&["a", "b"]), &files).map_err(said), Err(vec![too_large.to_owned()]));
+    assert_eq!(plan(&from_files(&["a", "b"]), &files, &BTreeSet::new()).map_err(said), Err(vec![too_large.to_owned()]));
 }
 
 #[test]
@@ -176,7 +175,7 @@ fn what_cannot_be_read_has_its_reason() {
     spec.layers[0].name = "A".to_owned();
     let files = BTreeMap::from([(key("gone"), Fetched::NotFound), (key("secret"), Fetched::Forbidden)]);
     assert_eq!(
-        plan(&spec, &files).map_err(said),
+        plan(&spec, &files, &BTreeSet::new()).map_err(said),
         Err(vec![
             "TasksFromNotFound layers[0].tasksFrom[0].configMapKeyRef: there is no ConfigMap gone with the key tasks.ndjson".to_owned(),
             "TasksFromForbidden layers[0].tasksFrom[1].configMapKeyRef: ConfigMap secret does not carry the label igor.dev/tasks".to_owned(),
@@ -210,7 +209,7 @@ fn a_config_map_is_read_only_with_its_label() {
 fn sources_are_told_once_each() {
     let mut spec = from_files(&["b", "a", "b"]);
     spec.layers.push(spec.layers[0].clone());
-    assert_eq!(sources(&spec), BTreeSet::from([key("a"), key("b")]));
+    assert_eq!(sources(&spec, &BTreeSet::new()), BTreeSet::from([key("a"), key("b")]));
 }
 
 proptest! {
@@ -220,4 +219,32 @@ proptest! {
             prop_assert!(!faults.is_empty());
         }
     }
+}
+
+#[test]
+fn a_task_by_itself_is_called_like_its_object_and_takes_the_jobs_defaults() {
+    let job = spec("{defaults: {type: render, retries: 3, timeoutSeconds: 60}, layers: [{name: a}]}");
+    let written = "{jobName: j, layerName: a, type: comp, payload: {shot: 7}, timeoutSeconds: 5}";
+    let spec: IgorTaskSpec = serde_yaml::from_str(written).expect("a spec");
+    let resolved = task(&spec, "extra.1", &job).expect("a task");
+    let expected = TaskPlan {
+        name: "extra.1".to_owned(),
+        title: None,
+        kind: "comp".to_owned(),
+        args: Some(br#"{"shot":7}"#.to_vec()),
+        count: None,
+        max_failures: 4,
+        timeout_ms: Some(5_000),
+        paused: false,
+    };
+    assert_eq!(resolved, expected);
+    let spec = IgorTaskSpec { args: Some("x".to_owned()), ..spec };
+    let faults = said(task(&spec, "a name", &job).expect_err("faults"));
+    assert_eq!(
+        faults,
+        [
+            r#"InvalidSpec name: "a name" may hold letters, digits, . _ - and has 1 to 63 characters"#,
+            "InvalidSpec args: comes with payload: one of args, argsBase64 and payload"
+        ]
+    );
 }

@@ -56,7 +56,7 @@ pub(super) fn of_job(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> 
     vec![
         accepted(facts, refusal),
         facts.map_or_else(|| Said::no("Progressing", "Loading", "the spec is not accepted yet"), progressing),
-        paused(facts.and_then(|facts| facts.job.paused_by.as_deref()), facts.is_some_and(is_drained)),
+        facts.map_or_else(|| paused(None, None, false), |facts| paused(facts.job.paused_by.as_deref(), words(facts), is_drained(facts))),
         Said::no("Stalled", "Working", ""),
         complete,
         failed,
@@ -70,14 +70,14 @@ fn accepted(facts: Option<&Facts>, refusal: Option<(Reason, &str)>) -> Said {
     let Some(facts) = facts else { return Said::no("Accepted", "Loading", "the spec is not in the ledger yet") };
     let layers = &facts.job.layers;
     let expected: u32 = layers.iter().map(|layer| layer.expected).sum();
-    if facts.job.accepted {
+    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
+    if facts.job.accepted && loaded >= expected {
         return Said::yes(
             "Accepted",
             "Accepted",
             format!("{} in {}", tasks(expected), counted(layers.len().try_into().unwrap_or(u32::MAX), "layer")),
         );
     }
-    let loaded: u32 = layers.iter().map(|layer| layer.loaded).sum();
     Said::no("Accepted", "Loading", format!("{} of {} are in the ledger", number(loaded), tasks(expected)))
 }
 
@@ -105,8 +105,21 @@ fn is_drained(facts: &Facts) -> bool {
     facts.waits.iter().any(|wait| matches!(wait, Wait::Limit { layer: None, limit, .. } if limit.most == 0))
 }
 
-/// Of a job or a layer that is paused by somebody, or drained by a limit of none.
-fn paused(by: Option<&str>, drained: bool) -> Said {
+/// What was said when the job was paused.
+fn words(facts: &Facts) -> Option<&str> {
+    facts.waits.iter().find_map(|wait| match wait {
+        Wait::Paused { layer: None, words, .. } => words.as_deref(),
+        _ => None,
+    })
+}
+
+/// Of a job or a layer that is paused by somebody who may have said why, or drained by a limit of none.
+fn paused(by: Option<&str>, words: Option<&str>, drained: bool) -> Said {
+    let said = pauser(by, drained);
+    Said { message: words.map_or_else(|| said.message.clone(), |words| format!("{}: {words}", said.message)), ..said }
+}
+
+fn pauser(by: Option<&str>, drained: bool) -> Said {
     match by {
         Some("spec") => Said::yes("Paused", "PausedBySpec", "the spec says so"),
         Some("annotation") => Said::yes("Paused", "PausedByAnnotation", "the annotation igor/pause says so"),
@@ -141,7 +154,7 @@ fn end(facts: &Facts) -> (Said, Said) {
 }
 
 /// The four of a layer.
-pub(super) fn of_layer(layer: &Layer) -> Vec<Said> {
+pub(super) fn of_layer(layer: &Layer, max_in_flight: Option<u32>) -> Vec<Said> {
     let started = if layer.run > 0 { Said::yes("Started", "Started", "") } else { Said::no("Started", "NotStarted", "") };
     let (complete, failed) = match layer.status {
         Status::Completed if layer.tasks.skipped > 0 => {
@@ -157,5 +170,5 @@ pub(super) fn of_layer(layer: &Layer) -> Vec<Said> {
             (Said::no("Complete", "NotFinished", ""), Said::no("Failed", "NotFinished", ""))
         }
     };
-    vec![started, paused(layer.paused_by.as_deref(), false), complete, failed]
+    vec![started, paused(layer.paused_by.as_deref(), None, max_in_flight == Some(0) && !layer.status.is_finished()), complete, failed]
 }

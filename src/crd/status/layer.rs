@@ -19,13 +19,15 @@ pub struct LayerView<'a> {
     pub started_ms: Option<i64>,
     /// When it ended, unix milliseconds.
     pub finished_ms: Option<i64>,
+    /// Most of its tasks queued and running at once.
+    pub max_in_flight: Option<u32>,
     /// Some of its failed tasks, the most telling first.
     pub failed: Vec<FailedTask>,
 }
 
 /// The status of a layer's object of that `generation`, of whose `previous` status the times of conditions live on.
 pub fn layer_status(view: LayerView<'_>, previous: Option<&IgorLayerStatus>, generation: i64, now_ms: i64) -> IgorLayerStatus {
-    let LayerView { layer, started_ms, finished_ms, failed } = view;
+    let LayerView { layer, started_ms, finished_ms, max_in_flight, failed } = view;
     let tasks = counts(layer.tasks, total(layer));
     let before = previous.map_or(&[][..], |previous| &previous.conditions);
     let shortened = |task: FailedTask| FailedTask { message: task.message.map(|message| cut(&message, MAX_MESSAGE)), ..task };
@@ -36,6 +38,7 @@ pub fn layer_status(view: LayerView<'_>, previous: Option<&IgorLayerStatus>, gen
         failed_tasks: failed.into_iter().take(MAX_FAILED).map(shortened).collect(),
         started_at: started_ms.map(moment),
         finished_at: finished_ms.map(moment),
-        conditions: conditions(of_layer(layer), before, generation, now_ms),
+        last_handled: previous.map(|previous| previous.last_handled.clone()).unwrap_or_default(),
+        conditions: conditions(of_layer(layer, max_in_flight), before, generation, now_ms),
     }
 }

@@ -144,6 +144,11 @@ fn a_pause_names_its_source_and_outweighs_what_runs() {
     assert_eq!(brief(&by("mara")), expected("PausedByCommand"));
     assert_eq!(by("mara").conditions[2].message, "paused by mara");
     assert_eq!(by("mara").why.as_deref(), Some("paused by mara"));
+    let mut facts = job(Status::Running, three(Status::Running, tasks(2, 2, 4, 1)));
+    facts.job.paused_by = Some("annotation".to_owned());
+    facts.waits = waits(&facts.job, &Known { pause_words: Some("the plates come at noon".to_owned()), ..Known::default() });
+    let said = "the annotation igor/pause says so: the plates come at noon";
+    assert_eq!(shown(&facts).conditions[2].message, said);
 }
 
 #[test]
@@ -392,7 +397,13 @@ fn the_status_of_a_layer_reads_so() {
     let mut held = layer("render", 5, Status::Errored, Counters { retried: 4, ..tasks(0, 0, 4, 30) });
     held.paused_by = Some("annotation".to_owned());
     let failed = |ix| FailedTask { name: format!("frame-{ix}"), index: Some(ix), attempt: 2, message: Some("ä".repeat(200)) };
-    let view = LayerView { layer: &held, started_ms: Some(NOW - 60_000), finished_ms: Some(NOW), failed: (0..30).map(failed).collect() };
+    let view = LayerView {
+        layer: &held,
+        started_ms: Some(NOW - 60_000),
+        finished_ms: Some(NOW),
+        max_in_flight: None,
+        failed: (0..30).map(failed).collect(),
+    };
     let mut status = layer_status(view, None, 1, NOW);
     assert_eq!(status.failed_tasks.len(), 20);
     assert!(status.failed_tasks.iter().all(|task| task.message.as_ref().is_some_and(|message| message.len() == 256)));
@@ -449,7 +460,7 @@ fn the_status_of_a_layer_reads_so() {
 fn each_end_of_a_layer_has_its_conditions() {
     let said = |status, tasks| {
         let layer = layer("a", 0, status, tasks);
-        let view = LayerView { layer: &layer, started_ms: None, finished_ms: None, failed: Vec::new() };
+        let view = LayerView { layer: &layer, started_ms: None, finished_ms: None, max_in_flight: None, failed: Vec::new() };
         let status = layer_status(view, None, 1, NOW);
         let reasons: Vec<&str> = status.conditions.iter().map(|condition| condition.reason.as_str()).collect();
         format!("{:?} {}", status.phase.expect("a phase"), reasons.join(" "))
@@ -462,6 +473,17 @@ fn each_end_of_a_layer_has_its_conditions() {
     assert_eq!(said(Status::Completed, skipped), "Completed Started NotPaused SomeSkipped SomeSkipped");
     assert_eq!(said(Status::Skipped, skipped), "Skipped Started NotPaused Skipped Skipped");
     assert_eq!(said(Status::Errored, tasks(0, 0, 0, 1)), "Errored Started NotPaused TaskFailures TaskFailures");
+}
+
+#[test]
+fn a_layer_that_may_have_nothing_in_flight_is_draining_until_it_ends() {
+    let reason = |status, max_in_flight| {
+        let layer = layer("a", 0, status, tasks(1, 0, 0, 0));
+        let view = LayerView { layer: &layer, started_ms: None, finished_ms: None, max_in_flight, failed: Vec::new() };
+        layer_status(view, None, 1, NOW).conditions[1].reason.clone()
+    };
+    let reasons = [reason(Status::Running, Some(0)), reason(Status::Running, Some(1)), reason(Status::Completed, Some(0))];
+    assert_eq!(reasons, ["Draining", "NotPaused", "NotPaused"]);
 }
 
 fn any_status() -> impl Strategy<Value = Status> {

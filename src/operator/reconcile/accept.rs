@@ -1,16 +1,15 @@
-//! Stage 3: the plan goes into the ledger, once.
+//! Stage 3: the plan goes into the ledger, once; and what a later one adds to it.
 
-use super::layers::is_ours;
-use super::observe::{Observed, version};
-use super::resolve::{Refusal, Resolution};
-use crate::core::command::{Object, parse_level};
+use super::command::levels;
+use super::observe::Observed;
+use super::resolve::{Refusal, Refused, Resolution};
 use crate::core::id;
+use crate::core::job::Layer;
 use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
-use crate::store::{self, Identity, Sighting, Source};
-use kube::ResourceExt;
+use crate::store::{self, Identity};
 use uuid::Uuid;
 
 /// Where the job stands with the ledger.
@@ -31,8 +30,16 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
     }
     match resolution {
         Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false }),
-        Resolution::Refused(refusal) => Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false }),
-        Resolution::Plan(plan, object) => write(term, observed, &plan, &object).await,
+        Resolution::Refused(refusal) => {
+            if let Some(known) =
+                observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading))
+            {
+                // The rest of an edit that was being loaded will not come.
+                term.context.store.take_back(term.epoch, known.job_id).await?;
+            }
+            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false })
+        }
+        Resolution::Plan(plan, object) => Box::pin(write(term, observed, &plan, &object)).await,
     }
 }
 
@@ -62,17 +69,11 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
     term.know(accepted.job_id, &observed.namespace, &observed.name);
     term.announce(&accepted.change);
     term.wakes.jobs([accepted.job_id]);
-    let mut differs: Vec<String> = accepted.differs.iter().map(|layer| format!("layer {layer}")).collect();
-    if observed.known.as_ref().is_some_and(|known| known.job.accepted && known.job.on_failure != plan.on_failure) {
-        differs.push("onFailure".to_owned());
-    }
-    let refusal = (!differs.is_empty()).then(|| {
-        let message = format!(
-            "the accepted plan runs on; what differs: {}. What is accepted does not change: put it back as it was",
-            differs.join(", ")
-        );
-        let refusal = Refusal::new(Reason::ImmutablePlan, message);
-        term.context.remember(&observed.uid, |memory| memory.refused = Some((identity.generation, refusal.clone())));
+    let refusal = (!accepted.refused.is_empty()).then(|| {
+        let Refusal { reason, message } = Refusal::of(&accepted.refused);
+        let refusal = Refusal::new(reason, format!("{message}\nthe job runs on with the accepted plan"));
+        let refused = Refused::new(observed, identity.generation, refusal.clone());
+        term.context.remember(&observed.uid, |memory| memory.refused = Some(refused));
         refusal
     });
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })
@@ -86,33 +87,4 @@ fn accepted_before(status: &crd::IgorJobStatus) -> bool {
             && (condition.status == crd::ConditionStatus::True || condition.reason == Reason::ImmutablePlan.as_str())
     };
     status.started_at.is_some() || status.conditions.iter().any(is_accepted)
-}
-
-/// The pause levels that the object shows.
-pub(super) fn levels(object: &IgorJob) -> Vec<Sighting> {
-    let (spec, version) = (&object.spec, version(object));
-    let by_spec = |object: Object, paused| Sighting { object, source: Source::Spec, paused: Some(paused), version };
-    let mut levels = vec![by_spec(Object::Job, spec.paused)];
-    levels.extend(by_annotation(object, Object::Job, version));
-    levels.extend(spec.layers.iter().map(|layer| by_spec(Object::Layer(layer.name.clone()), layer.paused)));
-    levels
-}
-
-/// The pause levels that the handles of its layers show.
-pub(super) fn levels_of_handles(term: &Term, observed: &Observed) -> Vec<Sighting> {
-    let of_layer = |layer: &str| {
-        let handle = term.handle(&observed.namespace, &format!("{}.{layer}", observed.name))?;
-        let version = handle.resource_version()?.parse().ok()?;
-        is_ours(observed, handle.as_ref()).then(|| by_annotation(handle.as_ref(), Object::Layer(layer.to_owned()), version))?
-    };
-    observed.object.spec.layers.iter().filter_map(|layer| of_layer(&layer.name)).collect()
-}
-
-/// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
-fn by_annotation(object: &impl ResourceExt, about: Object, version: u64) -> Option<Sighting> {
-    let paused = match object.annotations().get(crd::ANNOTATION_PAUSE) {
-        None => None,
-        Some(value) => Some(parse_level(value)?),
-    };
-    Some(Sighting { object: about, source: Source::Annotation, paused, version })
 }

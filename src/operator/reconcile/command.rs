@@ -1,244 +1,134 @@
-//! Stage 4: what people ask for. Pause levels, the deadline, and one-shot commands by annotation.
+//! Stage 4: what people ask for, by annotations on the job, on its layers' handles and on objects of its tasks; and the deadline.
 //!
-//! A one-shot is stamped with an id, applied by the ledger once, acknowledged in the status, and removed; each step may be repeated.
+//! A one-shot is stamped with an id, applied by the ledger once, acknowledged in the status of the object that carries it, and removed;
+//! each step may be repeated. `igor/pause` is a level: its edges act.
 
-use json_patch::jsonptr::PointerBuf;
-use json_patch::{Patch as JsonPatch, PatchOperation, RemoveOperation, TestOperation};
+mod carrier;
+mod deadline;
+mod levels;
+mod one_shot;
+mod words;
+
+use std::time::Duration;
+
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use kube::runtime::events::EventType;
-use serde_json::json;
-use uuid::Uuid;
 
-use super::accept::{Acceptance, levels, levels_of_handles};
+pub(super) use self::carrier::Carrier;
+pub(super) use self::levels::levels;
+use self::one_shot::Shot;
+use super::accept::Acceptance;
 use super::observe::Observed;
-use super::tell;
-use crate::core::command::{Object, OneShot, Selector, Token, Verb, parse_level, read};
-use crate::core::id;
-use crate::crd::{self, IgorJob};
+use crate::core::command::{Object, Verb};
+use crate::crd;
 use crate::operator::Error;
-use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
-use crate::store::Command;
+use crate::store::Progress;
 
-/// The one-shot annotations of a job, and what this version can do of them.
-const ONE_SHOTS: [(&str, Verb); 5] = [
-    ("igor/pause-tasks", Verb::PauseTasks),
-    ("igor/kill", Verb::Kill),
-    ("igor/skip", Verb::Skip),
-    (crd::ANNOTATION_RETRY, Verb::Retry),
-    ("igor/unpause-tasks", Verb::UnpauseTasks),
-];
+/// What the ledger is not through with is looked at again so soon.
+const SOON: Duration = Duration::from_secs(1);
 
-/// Commands that the ledger has applied: to be acknowledged, then removed.
+/// What was done of all that is asked for.
 #[derive(Debug, Default)]
 pub(super) struct Handled {
+    /// To be acknowledged, then removed.
     pub(super) commands: Vec<Acknowledged>,
-    /// A command was given its id: the change comes back by the watch, and is handled then.
+    /// Commands were given their ids: the changes come back by the watch, and are handled then.
     pub(super) stamped: bool,
-    /// Redis does not know yet what a command stopped: it is acknowledged later.
-    pub(super) unrelayed: bool,
+    /// Something is not done yet and to be looked at again so soon.
+    pub(super) again: Option<Duration>,
+    carriers: Vec<Carrier>,
 }
 
-/// One of them.
+/// A command that the ledger has applied.
 #[derive(Debug)]
 pub(super) struct Acknowledged {
+    pub(super) object: Object,
     pub(super) verb: Verb,
     pub(super) token: String,
-    /// The annotation and its value, unless it is the user's to keep.
-    remove: Option<(&'static str, String)>,
+    /// The annotation's value, unless it is the user's to keep.
+    remove: Option<String>,
+}
+
+impl Handled {
+    /// What is to be acknowledged on an object: its verbs with their tokens.
+    pub(super) fn on(&self, object: &Object) -> impl Iterator<Item = (String, String)> {
+        let own = self.commands.iter().filter(move |command| command.object == *object);
+        own.map(|command| (command.verb.as_str().to_owned(), command.token.clone()))
+    }
+
+    /// Looks again after so long, or sooner.
+    pub(super) fn again(&mut self, after: Duration) {
+        self.again = Some(self.again.map_or(after, |known| known.min(after)));
+    }
 }
 
 /// Does what is asked for and not done yet.
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
-    warn_of_odd_level(term, observed);
-    let Some(job_id) = acceptance.job_id else { return Ok(Handled::default()) };
-    let seen = [levels(&observed.object), levels_of_handles(term, observed)].concat();
-    let paused = term.context.store.observe(Some(term.epoch), job_id, &seen, reason(observed)).await?;
-    if !paused.moved.is_empty() {
-        // The dispatcher first, people afterwards.
-        term.carried_out(job_id, &paused.change);
-        for (what, is_paused) in &paused.moved {
-            let what = match what {
-                Object::Job => "the job".to_owned(),
-                Object::Layer(layer) => format!("layer {layer}"),
-                Object::Task { layer, task } => format!("task {layer}/{task}"),
-            };
-            let (reason, word) = if *is_paused { ("Paused", "paused") } else { ("Unpaused", "goes on") };
-            tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{what} {word}"));
-        }
-    }
-    keep_deadline(term, observed, job_id).await?;
+    let carriers = carrier::of_job(term, observed);
+    levels::warn_of_odd(term, observed, &carriers);
     let mut handled = Handled::default();
-    for (annotation, verb) in ONE_SHOTS {
-        if let Some(value) = observed.object.annotations().get(annotation) {
-            match one_shot(term, observed, job_id, (annotation, verb), value).await? {
-                Shot::Handled(command) => handled.commands.push(command),
-                Shot::Stamped => handled.stamped = true,
-                Shot::Unrelayed => handled.unrelayed = true,
-                Shot::Nothing => {}
-            }
-        }
+    let Some(job_id) = acceptance.job_id else { return Ok(handled) };
+    levels::follow(term, observed, job_id, &carriers).await?;
+    deadline::keep(term, observed, job_id).await?;
+    for carrier in &carriers {
+        handled.stamped |= one_shot::stamp_all(term, observed, carrier).await?;
     }
+    if handled.stamped {
+        return Ok(handled);
+    }
+    one_shots(term, observed, job_id, &carriers, &mut handled).await?;
+    handled.carriers = carriers;
     Ok(handled)
 }
 
-fn warn_of_odd_level(term: &Term, observed: &Observed) {
-    match observed.object.annotations().get(crd::ANNOTATION_PAUSE) {
-        Some(value) if parse_level(value).is_none() => {
-            let note = format!("{}: {value:?} is neither true nor false; nothing was paused", crd::ANNOTATION_PAUSE);
-            tell::once(term, &observed.object, EventType::Warning, "UnknownLevel", &note);
-        }
-        _ => {}
-    }
-}
-
-/// Kills a job whose time is over.
-async fn keep_deadline(term: &Term, observed: &Observed, job_id: Uuid) -> Result<(), Error> {
-    let due = observed.known.as_ref().filter(|known| !known.job.finished).and_then(|known| known.deadline_ms);
-    if due.is_none_or(|due| due > now_ms()) {
-        return Ok(());
-    }
-    let command = Command {
-        id: id::command(observed.created_ms, &observed.uid, "job", "deadline", &due.unwrap_or(0).to_string()),
-        job_id,
-        object: Object::Job,
-        verb: Verb::Deadline,
-        selector: Selector::All,
-        actor: "igor-operator".to_owned(),
-        reason: None,
-    };
-    let done = term.carry_out(&command).await?;
-    let note = format!("activeDeadlineSeconds is over: {} tasks stopped", done.changed);
-    tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note);
-    Ok(())
-}
-
-/// What came of a one-shot annotation.
-enum Shot {
-    Handled(Acknowledged),
-    Stamped,
-    Unrelayed,
-    /// It was refused, or done long ago and is the user's to keep.
-    Nothing,
-}
-
-async fn one_shot(
-    term: &Term,
-    observed: &Observed,
-    job_id: Uuid,
-    (annotation, verb): (&'static str, Verb),
-    value: &str,
-) -> Result<Shot, Error> {
-    let shot = OneShot::parse(value);
-    let selector = match read(verb, &Object::Job, &shot.selector) {
-        Ok(selector) => selector,
-        Err(fault) => {
-            let note = format!("{annotation}: {fault}");
-            tell::tell(term, &observed.object, EventType::Warning, "CommandRefused", &note);
-            remove(term, observed, annotation, value).await?;
-            return Ok(Shot::Nothing);
-        }
-    };
-    let (token, remove) = match shot.token.clone() {
-        Token::Unstamped => {
-            stamp(term, observed, annotation, &shot).await?;
-            return Ok(Shot::Stamped);
-        }
-        Token::Stamped(token) => (token, Some((annotation, value.to_owned()))),
-        Token::Own(token) => (token, None),
-    };
-    if is_acknowledged(observed, verb, &token) {
-        return Ok(if remove.is_some() { Shot::Handled(Acknowledged { verb, token, remove }) } else { Shot::Nothing });
-    }
-    let command = Command {
-        id: id::command(observed.created_ms, &observed.uid, "job", verb.as_str(), &token),
-        job_id,
-        object: Object::Job,
-        verb,
-        selector,
-        actor: "annotation".to_owned(),
-        reason: reason(observed).map(str::to_owned),
-    };
-    let done = term.carry_out(&command).await?;
-    // Once it is acknowledged nothing of it runs: not before Redis was told.
-    if !term.wakes.is_relayed(term.wakes.outbox()).await {
-        return Ok(Shot::Unrelayed);
-    }
-    let note = done.refused.map_or_else(|| format!("{verb}: {} tasks", done.matched), |why| format!("{verb}: nothing was done: {why}"));
-    tell::tell(term, &observed.object, EventType::Normal, "CommandHandled", &note);
-    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => if done.refused.is_some() { "refused" } else { "done" })
-        .increment(1);
-    Ok(Shot::Handled(Acknowledged { verb, token, remove }))
-}
-
-/// What a person said about the commands on the job.
-fn reason(observed: &Observed) -> Option<&str> {
-    observed.object.annotations().get(crd::ANNOTATION_REASON).map(String::as_str)
-}
-
-fn is_acknowledged(observed: &Observed, verb: Verb, token: &str) -> bool {
-    let handled = observed.object.status.as_ref().map(|status| &status.last_handled);
-    handled.and_then(|handled| handled.get(verb.as_str())).is_some_and(|known| known == token)
-}
-
-/// Gives a command its id. The change comes back by the watch, and is handled then.
-async fn stamp(term: &Term, observed: &Observed, annotation: &str, shot: &OneShot) -> Result<(), Error> {
-    let stamp = Uuid::from_u128(rand::random()).simple().to_string();
-    let patch = json!({"metadata": {
-        "resourceVersion": observed.object.resource_version(),
-        "annotations": {annotation: shot.stamped(&stamp)},
-    }});
-    patch_job(term, observed, &Patch::Merge(&patch)).await
-}
-
-/// Takes the annotation away, unless it has changed meanwhile: then it is a newer command.
-async fn remove(term: &Term, observed: &Observed, annotation: &str, value: &str) -> Result<(), Error> {
-    let path = PointerBuf::from_tokens(["metadata", "annotations", annotation]);
-    let patch = JsonPatch(vec![
-        PatchOperation::Test(TestOperation { path: path.clone(), value: value.into() }),
-        PatchOperation::Remove(RemoveOperation { path }),
-    ]);
-    match patch_job(term, observed, &Patch::<()>::Json(patch)).await {
-        Err(Error::Kube { source: kube::Error::Api(status), .. }) if matches!(status.code, 404 | 409 | 422) => Ok(()),
-        done => done,
-    }
-}
-
-async fn patch_job<Body>(term: &Term, observed: &Observed, patch: &Patch<Body>) -> Result<(), Error>
-where
-    Body: serde::Serialize + std::fmt::Debug,
-{
-    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
-    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "patch").increment(1);
-    let patched = api.patch_metadata(&observed.name, &PatchParams::default(), patch).await;
-    patched.map(drop).map_err(|source| Error::Kube { act: "patch the job's annotations", source })
-}
-
-/// Takes `igor/pause` away when the spec was changed later and the ledger followed that: what it says is not true any more, and
-/// saying it again would change nothing.
-async fn drop_untrue_level(term: &Term, observed: &Observed, job_id: Uuid) -> Result<(), Error> {
-    let Some(value) = observed.object.annotations().get(crd::ANNOTATION_PAUSE) else { return Ok(()) };
-    let Some(level) = parse_level(value).filter(|level| *level != observed.object.spec.paused) else { return Ok(()) };
-    let known = term.context.store.snapshot(job_id).await?;
-    if known.job.paused_by.is_some() == level {
-        return Ok(());
-    }
-    remove(term, observed, crd::ANNOTATION_PAUSE, value).await
-}
-
-/// Removes the annotations of commands that the status acknowledges by now, and a level that has become untrue.
-pub(super) async fn clear(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: Handled) -> Result<(), Error> {
-    if let Some(job_id) = acceptance.job_id {
-        drop_untrue_level(term, observed, job_id).await?;
-    }
-    for command in handled.commands {
-        if let Some((annotation, value)) = command.remove {
-            remove(term, observed, annotation, &value).await?;
-            if let Some(reason) = observed.object.annotations().get(crd::ANNOTATION_REASON) {
-                remove(term, observed, crd::ANNOTATION_REASON, reason).await?;
+/// Several at once act in the order of the verbs. A large command goes on with the next reconcile, and those behind it wait.
+async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carriers: &[Carrier], handled: &mut Handled) -> Result<(), Error> {
+    for verb in Verb::ONE_SHOTS {
+        for carrier in carriers {
+            match one_shot::carry_out(term, observed, job_id, carrier, verb).await? {
+                Shot::Handled(command) => handled.commands.push(command),
+                Shot::Waits => handled.again(SOON),
+                Shot::Nothing => {}
+                Shot::More => {
+                    handled.again(Duration::ZERO);
+                    return Ok(());
+                }
             }
         }
     }
+    if handled.commands.is_empty() && observed.known.as_ref().is_some_and(|known| known.job.gated) {
+        // A command that nobody gives any more, or that another process began.
+        match term.context.store.resume(Some(term.epoch), job_id).await? {
+            Some(Progress::More(change)) => {
+                term.carried_out(job_id, &change);
+                handled.again(Duration::ZERO);
+            }
+            Some(Progress::Done(done)) => term.carried_out(job_id, &done.change),
+            None => {}
+        }
+    }
     Ok(())
+}
+
+/// Removes the annotations of commands that are acknowledged by now, and levels that have become untrue.
+pub(super) async fn clear(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: Handled) -> Result<(), Error> {
+    if let Some(job_id) = acceptance.job_id {
+        levels::drop_untrue(term, observed, job_id, &handled.carriers).await?;
+    }
+    for command in &handled.commands {
+        let carrier = handled.carriers.iter().find(|carrier| carrier.object == command.object);
+        let (Some(value), Some(carrier)) = (&command.remove, carrier) else { continue };
+        carrier.remove(term, observed, &one_shot::annotation(command.verb), value).await?;
+        let rest = |other: &Acknowledged| other.object == command.object && other.remove.is_some();
+        let is_last = handled.commands.iter().rfind(|other| rest(other)).is_some_and(|last| std::ptr::eq(last, command));
+        if let Some(reason) = carrier.annotations.get(crd::ANNOTATION_REASON).filter(|_| is_last) {
+            carrier.remove(term, observed, crd::ANNOTATION_REASON, reason).await?;
+        }
+    }
+    Ok(())
+}
+
+/// A child belongs to a job by the uid of its owner only.
+pub(super) fn is_ours(observed: &Observed, child: &impl ResourceExt) -> bool {
+    child.owner_references().iter().any(|owner| owner.uid == observed.uid)
 }

@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use crate::core::job::Facts;
 use crate::core::status::Status;
-use crate::core::wait::{Commonest, Known, waits};
+use crate::core::wait::{Commonest, Known};
 use crate::operator::term::Term;
 use crate::store::{LayerFacts, Snapshot};
 
@@ -24,15 +24,7 @@ pub(super) async fn gather(term: &Term, snapshot: &Snapshot) -> Facts {
         ask_workers(term, snapshot, &layer.name, of_layer, &mut known);
     }
     add_failures(term, snapshot, &mut known).await;
-    Facts {
-        waits: waits(&snapshot.job, &known),
-        job: snapshot.job.clone(),
-        reason: snapshot.reason.clone(),
-        started_ms: snapshot.started_ms,
-        finished_ms: snapshot.finished_ms,
-        paused_ms: snapshot.paused_ms,
-        end: snapshot.end.clone(),
-    }
+    snapshot.facts(&known)
 }
 
 /// Which types of an open layer nobody serves, and which of their workers are not heard of.

@@ -5,13 +5,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use kube::api::{Api, ListParams, ObjectMeta, Patch, PatchParams, PostParams};
-use kube::{Resource, ResourceExt};
+use kube::Resource;
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
 use serde_json::json;
 use tokio::time::Instant;
 
+use super::command::{Handled, is_ours};
 use super::observe::Observed;
 use super::publish::{COUNTERS, api_version};
+use crate::core::command::Object;
 use crate::core::job::Layer;
 use crate::core::status::Status;
 use crate::crd::status::{LayerView, layer_status};
@@ -24,7 +26,7 @@ use crate::store::{LayerFacts, Snapshot};
 /// A job that ends sooner has no handles.
 pub(super) const AFTER: Duration = Duration::from_secs(1);
 /// Handles of a job that ended longer ago are not looked for any more.
-const RECENT_MS: i64 = 3_600_000;
+pub(super) const RECENT_MS: i64 = 3_600_000;
 /// After a foreign object stood in a handle's place, none of the job's is tried for so long.
 const FOREIGN: Duration = Duration::from_secs(60);
 /// Failed tasks that a handle names.
@@ -34,26 +36,34 @@ const FAILED: u32 = 20;
 pub(in crate::operator) type Shown = BTreeMap<String, Option<(IgorLayerStatus, Instant)>>;
 
 /// Makes the handles that are due and writes what has moved; says when counters are due that were held back.
-pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Option<Duration>, Error> {
+pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot, handled: &Handled) -> Result<Option<Duration>, Error> {
+    if snapshot.finished_ms.is_some_and(|finished| finished < now_ms() - RECENT_MS) {
+        return clear_away(term, observed).await.map(|()| None);
+    }
     let mut shown = match term.context.memory(&observed.uid).layers {
         Some(shown) => shown,
-        None if snapshot.job.finished => find(term, observed, snapshot).await?,
+        None if snapshot.job.finished => find(term, observed).await?,
         None if term.context.first_seen(&observed.uid).elapsed() >= AFTER => Shown::new(),
         None => return Ok(None),
     };
     let mut held_back = None;
     for (layer, facts) in in_order(snapshot) {
-        if !shown.contains_key(&layer.name) && (snapshot.job.finished || !may_make(term, observed, layer).await?) {
-            continue;
+        if !shown.contains_key(&layer.name) {
+            let made = if snapshot.job.finished { None } else { may_make(term, observed, layer).await? };
+            let Some(found) = made else { continue };
+            shown.insert(layer.name.clone(), as_written(found));
         }
         let written = shown.entry(layer.name.clone()).or_default();
         let previous = written.as_ref().map(|(status, _)| status);
-        let status = status(term, layer, facts, previous).await?;
+        let mut status = status(term, layer, facts, previous).await?;
+        status.last_handled.extend(handled.on(&Object::Layer(layer.name.clone())));
         if previous == Some(&status) {
             continue;
         }
-        let wait =
-            written.as_ref().filter(|(before, _)| before.phase == status.phase).and_then(|(_, at)| COUNTERS.checked_sub(at.elapsed()));
+        let wait = written
+            .as_ref()
+            .filter(|(before, _)| before.phase == status.phase && before.last_handled == status.last_handled)
+            .and_then(|(_, at)| COUNTERS.checked_sub(at.elapsed()));
         if wait.is_some() {
             held_back = wait.or(held_back);
         } else if write(term, observed, &layer.name, &status).await? {
@@ -81,35 +91,61 @@ fn name(observed: &Observed, layer: &str) -> String {
     format!("{}.{layer}", observed.name)
 }
 
-/// A child belongs to a job by the uid of its owner only.
-pub(super) fn is_ours(observed: &Observed, handle: &impl ResourceExt) -> bool {
-    handle.owner_references().iter().any(|owner| owner.uid == observed.uid)
-}
-
 /// The handles that an ended job has, when this process has not made them itself.
-async fn find(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Shown, Error> {
-    if snapshot.finished_ms.is_none_or(|finished| finished < now_ms() - RECENT_MS) {
-        return Ok(Shown::new());
-    }
+async fn find(term: &Term, observed: &Observed) -> Result<Shown, Error> {
     let selected = ListParams::default().labels(&format!("{}={}", crd::LABEL_JOB, observed.name));
     let handles = api(term, observed).list(&selected).await.map_err(|source| Error::Kube { act: "list the job's layers", source })?;
-    Ok(handles.into_iter().filter(|handle| is_ours(observed, handle)).map(|handle| (handle.spec.layer, None)).collect())
+    Ok(handles
+        .into_iter()
+        .filter(|handle| is_ours(observed, handle))
+        .map(|handle| (handle.spec.layer, as_written(handle.status)))
+        .collect())
 }
 
-/// Makes a layer's handle unless a foreign object was found in its place a moment ago.
-async fn may_make(term: &Term, observed: &Observed, layer: &Layer) -> Result<bool, Error> {
+/// What another process has written: acknowledged commands and the times of conditions live on.
+fn as_written(status: Option<IgorLayerStatus>) -> Option<(IgorLayerStatus, Instant)> {
+    status.map(|status| (status, Instant::now()))
+}
+
+/// Removes the handles of a job that ended long ago.
+async fn clear_away(term: &Term, observed: &Observed) -> Result<(), Error> {
+    for layer in &observed.object.spec.layers {
+        let Some(handle) = term.handle(&observed.namespace, &name(observed, &layer.name)) else { continue };
+        if is_ours(observed, handle.as_ref()) && handle.metadata.deletion_timestamp.is_none() {
+            delete(&api(term, observed), term, &handle.metadata).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a handle, if it still is this object.
+pub(super) async fn delete<Kind>(api: &Api<Kind>, term: &Term, handle: &ObjectMeta) -> Result<(), Error>
+where
+    Kind: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    term.context.writes.turn().await;
+    metrics::counter!("igor_api_writes_total", "kind" => Kind::kind(&()).into_owned(), "verb" => "delete").increment(1);
+    let params = DeleteParams::default().preconditions(Preconditions { uid: handle.uid.clone(), resource_version: None });
+    match api.delete(handle.name.as_deref().unwrap_or_default(), &params).await {
+        Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => Ok(()),
+        done => done.map(drop).map_err(|source| Error::Kube { act: "delete a handle", source }),
+    }
+}
+
+/// Makes a layer's handle unless a foreign object was found in its place a moment ago. Gives what is written on it already.
+async fn may_make(term: &Term, observed: &Observed, layer: &Layer) -> Result<Option<Option<IgorLayerStatus>>, Error> {
     if term.context.memory(&observed.uid).foreign.is_some_and(|at| at.elapsed() < FOREIGN) {
-        return Ok(false);
+        return Ok(None);
     }
     let made = make(term, observed, layer).await?;
-    if !made {
+    if made.is_none() {
         term.context.remember(&observed.uid, |memory| memory.foreign = Some(Instant::now()));
     }
     Ok(made)
 }
 
-/// Makes a layer's handle; whether there is one that is ours now.
-async fn make(term: &Term, observed: &Observed, layer: &Layer) -> Result<bool, Error> {
+/// Makes a layer's handle; `None` = there is none that is ours.
+async fn make(term: &Term, observed: &Observed, layer: &Layer) -> Result<Option<Option<IgorLayerStatus>>, Error> {
     let name = name(observed, &layer.name);
     let spec = IgorLayerSpec { job_name: observed.name.clone(), layer: layer.name.clone(), priority: layer.priority };
     let mut handle = IgorLayer::new(&name, spec);
@@ -123,13 +159,13 @@ async fn make(term: &Term, observed: &Observed, layer: &Layer) -> Result<bool, E
     metrics::counter!("igor_api_writes_total", "kind" => "IgorLayer", "verb" => "create").increment(1);
     let params = PostParams { field_manager: Some(crd::FIELD_MANAGER.to_owned()), ..PostParams::default() };
     match api(term, observed).create(&params, &handle).await {
-        Ok(_) => Ok(true),
+        Ok(_) => Ok(Some(None)),
         Err(kube::Error::Api(status)) if status.code == 409 => {
             let known = api(term, observed).get_opt(&name).await.map_err(|source| Error::Kube { act: "read a layer's handle", source })?;
-            Ok(known.is_some_and(|known| is_ours(observed, &known)))
+            Ok(known.filter(|known| is_ours(observed, known)).map(|known| known.status))
         }
         // The job is being deleted, and its namespace with it.
-        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(false),
+        Err(kube::Error::Api(status)) if matches!(status.code, 403 | 404) => Ok(None),
         Err(source) => Err(Error::Kube { act: "make a layer's handle", source }),
     }
 }
@@ -150,7 +186,8 @@ async fn status(term: &Term, layer: &Layer, facts: &LayerFacts, previous: Option
             failures.into_iter().map(named).collect()
         }
     };
-    let view = LayerView { layer, started_ms: facts.started_ms, finished_ms: facts.finished_ms, failed };
+    let LayerFacts { started_ms, finished_ms, max_in_flight, .. } = *facts;
+    let view = LayerView { layer, started_ms, finished_ms, max_in_flight, failed };
     // A handle's spec is never changed: it has one generation.
     Ok(layer_status(view, previous, 1, now_ms()))
 }

@@ -10,6 +10,7 @@ mod moved;
 mod observe;
 mod publish;
 mod resolve;
+mod tasks;
 mod tell;
 mod unreadable;
 
@@ -22,7 +23,8 @@ use kube::runtime::controller::Action;
 pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
-pub(super) use self::resolve::Refusal;
+pub(super) use self::resolve::Refused;
+pub(super) use self::tasks::{JOB_NOT_FOUND, write as write_task};
 use super::term::Term;
 use super::{Error, Job};
 
@@ -54,7 +56,11 @@ async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
     };
     let resolution = resolve::resolve(term, &observed).await?;
     let acceptance = accept::accept(term, &observed, resolution).await?;
-    let handled = command::command(term, &observed, &acceptance).await?;
+    let more_to_take = tasks::take_in(term, &observed, &acceptance).await?;
+    let mut handled = command::command(term, &observed, &acceptance).await?;
+    if let Some(soon) = more_to_take {
+        handled.again(soon);
+    }
     if handled.stamped {
         return Ok(Action::await_change());
     }

@@ -44,7 +44,7 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
     let object = match &job.0 {
         Ok(object) => object.clone(),
         Err(invalid) => {
-            unreadable::refuse(term, job, invalid).await?;
+            Box::pin(unreadable::refuse(term, job, invalid)).await?;
             return Ok(Seen::Leaving);
         }
     };

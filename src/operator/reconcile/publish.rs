@@ -14,7 +14,8 @@ use tokio::time::Instant;
 use super::accept::Acceptance;
 use super::command::Handled;
 use super::observe::{Observed, version};
-use super::{facts, layers, moved};
+use super::{facts, layers, moved, tasks};
+use crate::core::command::Object;
 use crate::core::job::Facts;
 use crate::core::plan::Reason;
 use crate::crd::{self, IgorJob, IgorJobStatus};
@@ -31,8 +32,6 @@ pub(super) const COUNTERS: Duration = Duration::from_secs(5);
 /// Active jobs are looked at so often, whatever happens; ended ones more rarely.
 const ACTIVE: Duration = Duration::from_secs(300);
 const ENDED: Duration = Duration::from_secs(3600);
-/// A command that Redis was not told of is looked at again so soon.
-const UNRELAYED: Duration = Duration::from_secs(1);
 /// A ConfigMap that is missing is looked for so often.
 const MISSING_LIST: Duration = Duration::from_secs(15);
 
@@ -54,13 +53,13 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         moved::tell(term, observed, acceptance, previous.as_ref(), &status);
     }
     let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
-    let layers_held_back = layers::show(term, observed, snapshot).await?;
+    let layers_held_back = layers::show(term, observed, snapshot, handled).await?;
+    let tasks_held_back = tasks::show(term, observed, snapshot, handled).await?;
     if let Some(wait) = expire(term, observed, snapshot).await? {
         return Ok(Action::requeue(wait));
     }
     let at_once = acceptance.loading.then_some(Duration::ZERO);
-    let unrelayed = handled.unrelayed.then_some(UNRELAYED);
-    let looks = [at_once, unrelayed, Some(next_look(term, observed, snapshot)), held_back, layers_held_back];
+    let looks = [at_once, handled.again, Some(next_look(term, observed, snapshot)), held_back, layers_held_back, tasks_held_back];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
@@ -74,9 +73,7 @@ fn status(
 ) -> IgorJobStatus {
     let refusal = acceptance.refusal.as_ref().map(|refusal| (refusal.reason, refusal.message.as_str()));
     let mut status = crd::status::job_status(facts, refusal, previous, observed.generation, now_ms());
-    for command in &handled.commands {
-        status.last_handled.insert(command.verb.as_str().to_owned(), command.token.clone());
-    }
+    status.last_handled.extend(handled.on(&Object::Job));
     if facts.is_none_or(|facts| !facts.job.finished)
         && let Some(Trouble { reason, message }) = term.troubles.shown()
     {

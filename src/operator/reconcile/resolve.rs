@@ -1,18 +1,20 @@
 //! Stage 2: what is wished for. The spec, with the task lists it names, as a plan; or why it cannot be one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use kube::api::Api;
-use sha2::{Digest, Sha256};
 
 use super::observe::Observed;
+use crate::core::job::Layer;
 use crate::core::plan::{Fault, Plan, Reason, describe};
+use crate::core::status::Status;
 use crate::crd::resolve::{self as source, Fetched};
-use crate::crd::{ConfigMapKey, IgorJob, IgorJobSpec, JobLayer};
+use crate::crd::{ConfigMapKey, IgorJob, IgorJobSpec};
 use crate::operator::Error;
 use crate::operator::term::Term;
+use crate::store::Snapshot;
 
 /// Longest message of a condition, in bytes.
 const MESSAGE_BYTES: usize = 16_000;
@@ -39,23 +41,50 @@ impl Refusal {
         Self { reason, message: message.into() }
     }
 
-    fn of(faults: &[Fault]) -> Self {
+    pub(super) fn of(faults: &[Fault]) -> Self {
         let reason = faults.first().map_or(Reason::InvalidSpec, |fault| fault.reason);
         Self { reason, message: describe(faults, MESSAGE_BYTES) }
     }
 }
 
+/// A refused edit of an accepted plan. It is judged anew when it changes, and when the job does: what cannot be appended to an open layer
+/// can be once that is paused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::operator) struct Refused {
+    generation: i64,
+    stands: Vec<(Status, bool)>,
+    refusal: Refusal,
+}
+
+impl Refused {
+    pub(super) fn new(observed: &Observed, generation: i64, refusal: Refusal) -> Self {
+        Self { generation, stands: stands(observed), refusal }
+    }
+
+    fn still_holds(&self, observed: &Observed) -> bool {
+        self.generation == observed.generation && self.stands == stands(observed)
+    }
+}
+
+/// How the job and its layers stand, and whether they are paused.
+fn stands(observed: &Observed) -> Vec<(Status, bool)> {
+    let of_job = |known: &Snapshot| {
+        let layers = known.job.layers.iter().map(|layer| (layer.status, layer.paused_by.is_some()));
+        let ended = if known.job.finished { known.job.status } else { Status::Running };
+        std::iter::once((ended, known.job.paused_by.is_some())).chain(layers).collect()
+    };
+    observed.known.as_ref().map(of_job).unwrap_or_default()
+}
+
 /// Reads the spec anew when there is something to accept.
 pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resolution, Error> {
-    if let Some(known) = &observed.known
-        && (known.job.finished || known.deleted || known.job.accepted && known.generation == observed.generation)
-    {
+    if observed.known.as_ref().is_some_and(|known| is_settled(known, observed.generation)) {
         return Ok(Resolution::Settled);
     }
-    if let Some((generation, refusal)) = term.context.memory(&observed.uid).refused
-        && generation == observed.generation
+    if let Some(refused) = term.context.memory(&observed.uid).refused
+        && refused.still_holds(observed)
     {
-        return Ok(Resolution::Refused(refusal));
+        return Ok(Resolution::Refused(refused.refusal));
     }
     if term.context.config.tasks.queue(&observed.namespace, &observed.object.spec.queue).is_none() {
         let message = format!("spec.queue: the queue {} is not shared with namespace {}", observed.object.spec.queue, observed.namespace);
@@ -67,73 +96,39 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
         // It is gone, or another by now: the watch tells.
         _ => return Ok(Resolution::Settled),
     };
-    let accepted = observed.known.as_ref().is_some_and(|known| known.job.accepted);
-    let plan = if accepted { plan_of_spec(&object.spec) } else { whole_plan(term, observed, &object.spec).await? };
-    Ok(match plan.and_then(refuse_paused_tasks) {
+    let read = observed.known.as_ref().filter(|known| known.job.accepted).map(lists_read).unwrap_or_default();
+    let lists = fetch(term, observed, &object.spec, &read).await?;
+    // Lists of many megabytes take seconds to read: other jobs must not wait for that.
+    Ok(match tokio::task::block_in_place(|| source::plan(&object.spec, &lists, &read)) {
         Ok(plan) => Resolution::Plan(Box::new(plan), Box::new(object)),
-        Err(refusal) => Resolution::Refused(refusal),
+        Err(faults) => Resolution::Refused(Refusal::of(&faults)),
     })
 }
 
-/// A task that begins paused could not be let go by any command of this version.
-fn refuse_paused_tasks(plan: Plan) -> Result<Plan, Refusal> {
-    let paused = plan.layers.iter().find_map(|layer| layer.tasks.iter().find(|task| task.paused).map(|task| (&layer.name, &task.name)));
-    match paused {
-        None => Ok(plan),
-        Some((layer, task)) => {
-            let message = format!("task {task} of layer {layer}: paused is not possible for single tasks yet; pause the layer instead");
-            Err(Refusal::new(Reason::InvalidSpec, message))
-        }
-    }
+/// Whether the ledger has this generation, whole, or wants nothing more of the job.
+fn is_settled(known: &Snapshot, generation: i64) -> bool {
+    let is_over = known.deleted || known.expired || known.job.finished && !known.job.accepted;
+    let is_in = known.job.accepted && !known.job.layers.iter().any(Layer::is_loading);
+    is_over || is_in && known.generation == generation
 }
 
-/// The plan with every task list. Lists in ConfigMaps are read once, at acceptance: what identifies the plan later is what the
-/// spec itself says.
-async fn whole_plan(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<Result<Plan, Refusal>, Error> {
-    let lists = fetch(term, observed, spec).await?;
-    // Lists of many megabytes take seconds to read: other jobs must not wait for that.
-    Ok(tokio::task::block_in_place(|| {
-        let mut plan = source::plan(spec, &lists).map_err(|faults| Refusal::of(&faults))?;
-        for (layer, of_spec) in plan.layers.iter_mut().zip(plan_of_spec(spec)?.layers) {
-            layer.spec_hash = of_spec.spec_hash;
-        }
-        Ok(plan)
-    }))
-}
-
-/// The plan as far as the spec itself says it.
-fn plan_of_spec(spec: &IgorJobSpec) -> Result<Plan, Refusal> {
-    let mut bare = spec.clone();
-    for layer in &mut bare.layers {
-        layer.tasks_from.clear();
-    }
-    let mut plan = source::plan(&bare, &BTreeMap::new()).map_err(|faults| Refusal::of(&faults))?;
-    for (layer, written) in plan.layers.iter_mut().zip(&spec.layers) {
-        layer.spec_hash = with_sources(layer.spec_hash, written);
-    }
-    Ok(plan)
-}
-
-/// What identifies a layer's part of the plan: its inline tasks as resolved, and the lists that it names.
-fn with_sources(spec_hash: [u8; 32], layer: &JobLayer) -> [u8; 32] {
-    if layer.tasks_from.is_empty() {
-        return spec_hash;
-    }
-    let mut hash = Sha256::new_with_prefix(spec_hash);
-    for source in &layer.tasks_from {
-        if let Some(list) = &source.config_map_key_ref {
-            hash.update(format!("{}/{}\n", list.name, list.key));
-        }
-    }
-    hash.finalize().into()
+/// The layers whose lists are not read again: they were, when the layer was accepted.
+fn lists_read(known: &Snapshot) -> BTreeSet<String> {
+    let layers = known.job.layers.iter().zip(&known.layers).filter(|(layer, facts)| !layer.is_loading() || facts.growing);
+    layers.map(|(layer, _)| layer.name.clone()).collect()
 }
 
 /// The task lists that the spec names.
-async fn fetch(term: &Term, observed: &Observed, spec: &IgorJobSpec) -> Result<BTreeMap<ConfigMapKey, Fetched>, Error> {
+async fn fetch(
+    term: &Term,
+    observed: &Observed,
+    spec: &IgorJobSpec,
+    read: &BTreeSet<String>,
+) -> Result<BTreeMap<ConfigMapKey, Fetched>, Error> {
     let api: Api<ConfigMap> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     let mut lists = BTreeMap::new();
     let mut last: Option<(String, Option<ConfigMap>)> = None;
-    for wanted in source::sources(spec) {
+    for wanted in source::sources(spec, read) {
         // In order of names: a map that holds several lists is read once.
         if last.as_ref().is_none_or(|(name, _)| *name != wanted.name) {
             let map = api.get_opt(&wanted.name).await.map_err(|source| Error::Kube { act: "read a ConfigMap of tasks", source })?;

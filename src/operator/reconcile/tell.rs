@@ -21,12 +21,18 @@ pub(super) fn tell<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &
 where
     Kind: Resource<DynamicType = ()>,
 {
-    let about = object.object_ref(&());
-    term.context.events.tell(event(term, about, type_, reason, cut(note)));
+    about(term, &object.object_ref(&()), type_, reason, note);
+}
+
+/// The same, of an object that is known by reference.
+pub(super) fn about(term: &Term, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+    term.context.events.tell(event(term, object.clone(), type_, reason, cut(note)));
 }
 
 fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, note: &str) -> Event {
-    let name = format!("{}.{:016x}", about.name.as_deref().unwrap_or("igor"), rand::random::<u64>());
+    let now = Timestamp::now();
+    // kubectl shows events in the order of their names.
+    let name = format!("{}.{:016x}{:04x}", about.name.as_deref().unwrap_or("igor"), now.as_nanosecond(), rand::random::<u16>());
     let type_ = match type_ {
         EventType::Normal => "Normal",
         EventType::Warning => "Warning",
@@ -37,7 +43,7 @@ fn event(term: &Term, about: ObjectReference, type_: EventType, reason: &str, no
         reason: Some(reason.to_owned()),
         note: Some(note.to_owned()),
         type_: Some(type_.to_owned()),
-        event_time: Some(MicroTime(Timestamp::now())),
+        event_time: Some(MicroTime(now)),
         reporting_controller: Some("igor.dev/operator".to_owned()),
         reporting_instance: Some(term.context.identity.clone()),
         regarding: Some(about),
@@ -59,18 +65,17 @@ pub(super) fn once<Kind>(term: &Term, object: &Kind, type_: EventType, reason: &
 where
     Kind: Resource<DynamicType = ()>,
 {
-    if is_told(term, object, note) {
+    let uid = object.meta().uid.clone().unwrap_or_default();
+    once_about(term, &uid, &object.object_ref(&()), type_, reason, note);
+}
+
+/// The same, of an object that is known by reference.
+pub(super) fn once_about(term: &Term, uid: &str, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
+    if term.context.memory(uid).told.iter().any(|told| told == note) {
         return;
     }
-    let uid = object.meta().uid.clone().unwrap_or_default();
-    tell(term, object, type_, reason, note);
-    term.context.remember(&uid, |memory| {
-        memory.told.push(note.to_owned());
-        // Only the last few matter: the same mistake made again much later may be told again.
-        if memory.told.len() > 8 {
-            memory.told.remove(0);
-        }
-    });
+    about(term, object, type_, reason, note);
+    term.context.remember(uid, |memory| memory.tell(note.to_owned()));
 }
 
 fn cut(note: &str) -> &str {

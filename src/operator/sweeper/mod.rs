@@ -4,12 +4,14 @@
 mod differences;
 mod gone;
 mod leases;
+mod orphans;
 mod survey;
 
 use std::collections::BTreeSet;
 
 pub(super) use self::gone::gone;
 pub(super) use self::leases::leases;
+pub(super) use self::orphans::orphans;
 pub(super) use self::survey::survey;
 use super::Error;
 use super::term::Term;

@@ -5,7 +5,6 @@ use uuid::Uuid;
 
 use super::super::connect::Act;
 use super::super::error::Error;
-use super::super::facts::Identity;
 use super::super::rows::{LayerRow, LockedJob, int};
 use super::super::time::Time;
 use super::ACT;
@@ -15,22 +14,22 @@ use crate::core::plan::{LayerPlan, Plan, TaskPlan};
 /// Arguments up to this length stand in the task's row, longer ones apart from it.
 const INLINE_ARGS: usize = 200;
 
-/// Loads at most `budget` rows; says whether the whole plan is in.
-pub(super) async fn load(
+/// Loads at most `budget` rows of the layers that are loading; says whether all is in.
+pub(in crate::store) async fn load(
     connection: &mut PgConnection,
     job: &LockedJob,
-    identity: &Identity,
     plan: &Plan,
     layers: &[LayerRow],
     budget: u32,
 ) -> Result<bool, Error> {
     let mut left = budget;
-    for (row, planned) in layers.iter().zip(&plan.layers) {
-        let missing = row.layer.expected - row.layer.loaded.min(row.layer.expected);
+    for row in layers.iter().filter(|row| row.layer.is_loading()) {
+        let Some(planned) = plan.layers.iter().find(|planned| planned.name == row.layer.name) else { return Ok(false) };
+        let missing = row.layer.expected - row.layer.loaded;
         let now = missing.min(left);
         if now > 0 {
-            let target = Target { job, identity, layer_id: row.id, layer: planned };
-            target.load(connection, row.layer.loaded, now).await?;
+            let target = Target { job, layer_id: row.id, layer: &planned.name };
+            target.load(connection, &Part::of(row, planned), missing, now).await?;
         }
         left -= now;
         if now < missing {
@@ -40,12 +39,35 @@ pub(super) async fn load(
     Ok(true)
 }
 
+/// What is being loaded into a layer: all of its tasks, or those that an edit appends.
+struct Part<'a> {
+    tasks: &'a [TaskPlan],
+    /// The ordinal of the first.
+    ordinal: u32,
+}
+
+impl<'a> Part<'a> {
+    fn of(row: &LayerRow, planned: &'a LayerPlan) -> Self {
+        match row.growing {
+            None => Self { tasks: &planned.tasks, ordinal: 0 },
+            Some(growing) => {
+                let appended = growing.spec_len as usize..row.spec_len as usize;
+                Self { tasks: planned.tasks.get(appended).unwrap_or_default(), ordinal: growing.ordinal }
+            }
+        }
+    }
+
+    fn rows(&self) -> u32 {
+        self.tasks.iter().map(TaskPlan::rows).sum()
+    }
+}
+
 /// Where rows go.
-struct Target<'a> {
-    job: &'a LockedJob,
-    identity: &'a Identity,
-    layer_id: Uuid,
-    layer: &'a LayerPlan,
+pub(in crate::store) struct Target<'a> {
+    pub(in crate::store) job: &'a LockedJob,
+    pub(in crate::store) layer_id: Uuid,
+    /// Its name.
+    pub(in crate::store) layer: &'a str,
 }
 
 /// A part of a layer's rows: single tasks, or a stretch of an array.
@@ -65,10 +87,10 @@ impl Piece<'_> {
 }
 
 impl Target<'_> {
-    /// Writes the rows with the ordinals `from .. from + count`, and moves the cursor.
-    async fn load(&self, connection: &mut PgConnection, from: u32, count: u32) -> Result<(), Error> {
+    /// Writes the first `count` of the `missing` rows of a part, which are its last ones, and moves the cursor.
+    async fn load(&self, connection: &mut PgConnection, part: &Part<'_>, missing: u32, count: u32) -> Result<(), Error> {
         let mut paused = 0;
-        for piece in pieces(self.layer, from, count) {
+        for piece in pieces(part, part.rows().saturating_sub(missing), count) {
             paused += piece.paused();
             match piece {
                 Piece::Singles { from, tasks } => self.singles(connection, from, &tasks).await?,
@@ -91,10 +113,11 @@ impl Target<'_> {
     }
 
     fn task_id(&self, name: &str) -> Uuid {
-        id::task(self.identity.created_ms, &self.identity.uid, &self.layer.name, name)
+        id::task(self.job.created().0, &self.job.uid, self.layer, name)
     }
 
-    async fn singles(&self, connection: &mut PgConnection, from: u32, tasks: &[&TaskPlan]) -> Result<(), Error> {
+    /// Writes single tasks, with the ordinals from `from` on.
+    pub(in crate::store) async fn singles(&self, connection: &mut PgConnection, from: u32, tasks: &[&TaskPlan]) -> Result<(), Error> {
         let ids: Vec<Uuid> = tasks.iter().map(|task| self.task_id(&task.name)).collect();
         let apart = |task: &TaskPlan| task.args.as_ref().is_some_and(|args| args.len() > INLINE_ARGS);
         let long: Vec<(Uuid, &[u8])> = ids
@@ -144,7 +167,7 @@ impl Target<'_> {
         if let (Some(args_id), Some(args)) = (args_id, &task.args) {
             self.write_args(connection, &[(args_id, args)]).await?;
         }
-        let hashed = format!("{}/{}/", self.identity.uid, self.layer.name);
+        let hashed = format!("{}/{}/", self.job.uid, self.layer);
         sqlx::query!(
             r#"INSERT INTO igor.tasks (created_at, id, job_id, layer_id, ordinal, ix, type, name, title, max_failures, timeout_ms, paused_at, args_id)
                SELECT $1, ($2 || '7' || substr(h.hex, 2, 3) || translate(substr(h.hex, 5, 1), '0123456789abcdef', '89ab89ab89ab89ab')
@@ -195,18 +218,19 @@ impl Target<'_> {
     }
 }
 
-/// The pieces that hold the ordinals `from .. from + count` of a layer.
-fn pieces(layer: &LayerPlan, from: u32, count: u32) -> Vec<Piece<'_>> {
+/// The pieces that hold the rows `from .. from + count` of a part.
+fn pieces<'a>(part: &Part<'a>, from: u32, count: u32) -> Vec<Piece<'a>> {
     let end = from + count;
-    let mut pieces: Vec<Piece<'_>> = Vec::new();
+    let mut pieces: Vec<Piece<'a>> = Vec::new();
     let mut start = 0;
-    for task in &layer.tasks {
+    for task in part.tasks {
         let (first, last) = (from.max(start), end.min(start + task.rows()));
         if first < last {
+            let ordinal = part.ordinal + first;
             match (task.count, pieces.last_mut()) {
-                (Some(_), _) => pieces.push(Piece::Stretch { from: first, task, first: first - start, count: last - first }),
+                (Some(_), _) => pieces.push(Piece::Stretch { from: ordinal, task, first: first - start, count: last - first }),
                 (None, Some(Piece::Singles { tasks, .. })) => tasks.push(task),
-                (None, _) => pieces.push(Piece::Singles { from: first, tasks: vec![task] }),
+                (None, _) => pieces.push(Piece::Singles { from: ordinal, tasks: vec![task] }),
             }
         }
         start += task.rows();

@@ -5,6 +5,7 @@ use uuid::Uuid;
 use super::OpenType;
 use crate::core::command::{Object, Selector, Verb};
 use crate::core::id;
+use crate::core::plan::Fault;
 use crate::core::status::Status;
 
 /// Which object a plan belongs to.
@@ -57,8 +58,8 @@ pub struct Accepted {
     pub job_id: Uuid,
     /// How the ledger knows it.
     pub standing: Standing,
-    /// Layers whose accepted plan is another than the one given, by name; the job runs on with the accepted one.
-    pub differs: Vec<String>,
+    /// Why the plan given cannot take the place of the accepted one; the job runs on with that one.
+    pub refused: Vec<Fault>,
     /// What began with it.
     pub change: JobChange,
 }
@@ -179,6 +180,8 @@ pub struct Done {
     pub changed: u32,
     /// Nothing was done, because of this.
     pub refused: Option<Refusal>,
+    /// It had been done before.
+    pub again: bool,
     /// What moved with it. Dispatch of the job may have changed: read its open types again.
     pub change: JobChange,
 }

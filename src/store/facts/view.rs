@@ -3,8 +3,9 @@
 use uuid::Uuid;
 
 use crate::core::end::End;
-use crate::core::job::Job;
-use crate::core::wait::Known;
+use crate::core::job::{Facts, Job};
+use crate::core::status::Status;
+use crate::core::wait::{Known, waits};
 
 /// A job as it stands: all that its status needs but what the queue knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,21 @@ pub struct Snapshot {
     pub known: Known,
 }
 
+impl Snapshot {
+    /// All that its status shows, when so much is known of what stands still.
+    pub fn facts(&self, known: &Known) -> Facts {
+        Facts {
+            waits: waits(&self.job, known),
+            job: self.job.clone(),
+            reason: self.reason.clone(),
+            started_ms: self.started_ms,
+            finished_ms: self.finished_ms,
+            paused_ms: self.paused_ms,
+            end: self.end.clone(),
+        }
+    }
+}
+
 /// What the core does not need to know of a layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerFacts {
@@ -54,6 +70,8 @@ pub struct LayerFacts {
     pub layer_id: Uuid,
     /// Its title for people.
     pub title: String,
+    /// More tasks of an edit are being loaded into it, and its own are in.
+    pub growing: bool,
     /// Why it stands as it does.
     pub reason: Option<String>,
     /// When it first opened.
@@ -81,4 +99,38 @@ pub struct Failure {
     pub reason: Option<String>,
     /// What its handler said.
     pub message: Option<String>,
+}
+
+/// A task that failed for good, of which a handle is made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedTask {
+    /// The task.
+    pub task_id: Uuid,
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    pub kind: String,
+}
+
+/// A task as its object shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TaskFacts {
+    /// The task.
+    pub task_id: Uuid,
+    /// Where it stands.
+    pub status: Status,
+    /// Why.
+    pub reason: Option<String>,
+    /// What its handler said last.
+    pub message: Option<String>,
+    /// Its last attempt; 0 = none yet.
+    pub attempt: u32,
+    /// Attempts that failed.
+    pub failures: u32,
+    /// The worker that ran it last.
+    pub worker: Option<String>,
+    /// When it first was with a worker.
+    pub started_ms: Option<i64>,
+    /// When it last moved.
+    pub moved_ms: i64,
 }

@@ -1,4 +1,4 @@
--- The dispatch cursors of layers that opened: one for each type, found by hopping through the index.
+-- The dispatch cursors of layers that opened, or of open ones that grew: one for each type, found by hopping through the index.
 -- $1 layers, $2 days, $3 jobs, $4 queues, $5 opened again (the cursor begins at the end), $6 and $7 the days' bounds.
 WITH RECURSIVE o AS (
     SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::text[], $5::bool[]) AS o(layer_id, created_at, job_id, queue, again)
@@ -21,4 +21,4 @@ FROM k CROSS JOIN LATERAL (
     WHERE t.layer_id = k.layer_id AND t.type = k.type AND t.created_at = k.created_at AND t.created_at BETWEEN $6 AND $7
     ORDER BY t.ordinal DESC LIMIT 1
 ) e WHERE k.type IS NOT NULL
-ON CONFLICT (layer_id, type) DO NOTHING
+ON CONFLICT (layer_id, type) DO UPDATE SET total = excluded.total
