@@ -7,7 +7,7 @@ system=igor-system
 version=$(awk -F '"' '/^version = / {print $2; exit}' Cargo.toml)
 table=()
 # Enough to last through all that is done to it.
-load_tasks=600
+load_tasks=320
 
 # step NAME COMMAND...
 step() {
@@ -104,8 +104,21 @@ YAML
 }
 
 install_for_real() { real_values 1 | chart install igor charts/igor "${image_values[@]}" --wait --timeout 2m -f -; }
-upgrade() { real_values 2 | chart upgrade igor charts/igor "${image_values[@]}" --wait --timeout 3m -f -; }
-roll_back() { chart rollback igor --wait --timeout 3m; }
+upgrade() {
+  real_values 2 | chart upgrade igor charts/igor "${image_values[@]}" --wait --timeout 3m -f -
+  await 60 "nothing but pods of the new release" all_pods_are_of 2
+}
+roll_back() {
+  chart rollback igor --wait --timeout 3m
+  await 60 "nothing but pods of the old release" all_pods_are_of 1
+}
+
+# What ends on its own time ends too; a worker may drain for half a minute.
+all_pods_are_of() {
+  local rounds
+  rounds=$(cluster -n "$system" get pods -l app.kubernetes.io/instance=igor -o 'jsonpath={.items[*].metadata.annotations.round}')
+  [ "$rounds" = "$1 $1 $1" ]
+}
 
 begin_load() {
   cluster apply -f - <<YAML

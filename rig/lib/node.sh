@@ -257,7 +257,7 @@ remove_pods() {
 end_shims() {
   local process
   for process in /proc/[0-9]*; do
-    case $(tr '\0' ' ' <"$process/cmdline" 2>/dev/null) in
+    case $({ tr '\0' ' ' <"$process/cmdline"; } 2>/dev/null) in
       *containerd-shim-runc-v2*"-address $containerd_socket"*) kill -KILL "${process#/proc/}" 2>/dev/null || true ;;
     esac
   done

@@ -123,7 +123,10 @@ async fn while_nothing_changes_no_handle_is_written() {
     world("handles_quiet", Setup::default(), |world, _running| async move {
         world.apply(&failing("film", "priority: 0", 5));
         until_handles(&world, 5).await;
-        until_object(&world, "il", "film.fetch", "counts all", |layer| layer["status"]["tasks"]["errored"] == 5).await;
+        until_object(&world, "il", "film.fetch", "counts all", |layer| {
+            (&layer["status"]["tasks"]["errored"], &layer["status"]["tasks"]["running"]) == (&5.into(), &1.into())
+        })
+        .await;
         for index in 0..5 {
             until_object(&world, "it", &format!("film.fetch.plate-{index}"), "is written", |task| task["status"]["phase"].is_string())
                 .await;

@@ -17,6 +17,7 @@ mod large;
 mod outbox;
 mod partitions;
 mod pause;
+mod renew;
 mod selectors;
 mod silence;
 mod snapshot;

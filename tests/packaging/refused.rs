@@ -43,7 +43,7 @@ fn what_does_not_go_together_is_named() {
 #[test]
 fn a_value_that_there_is_not_is_refused_at_every_depth() {
     for (setting, place) in [
-        (r#"operater={}"#, "operater"),
+        ("operater={}", "operater"),
         (r#"operator={"replica": 3}"#, "replica"),
         (r#"postgres={"tls": {"sslmode": "require"}}"#, "sslmode"),
         (r#"workers=[{"name": "a", "cocurrency": 3}]"#, "cocurrency"),
@@ -63,20 +63,18 @@ fn the_schema_leaves_no_object_of_ours_open() {
     let mut open = Vec::new();
     look(&schema, "", &mut open);
     assert_eq!(open, Vec::<String>::new());
-    fn look(schema: &serde_json::Value, path: &str, open: &mut Vec<String>) {
-        if schema["properties"].is_object()
-            && schema["type"] == "object"
-            && schema["additionalProperties"] != false
-            && !path.ends_with("Env[]")
-        {
-            open.push(path.to_owned());
-        }
-        for (key, below) in schema["properties"].as_object().into_iter().flatten() {
-            look(below, &format!("{path}.{key}"), open);
-        }
-        if schema["items"].is_object() {
-            look(&schema["items"], &format!("{path}[]"), open);
-        }
+}
+
+fn look(schema: &serde_json::Value, path: &str, open: &mut Vec<String>) {
+    if schema["properties"].is_object() && schema["type"] == "object" && schema["additionalProperties"] != false && !path.ends_with("Env[]")
+    {
+        open.push(path.to_owned());
+    }
+    for (key, below) in schema["properties"].as_object().into_iter().flatten() {
+        look(below, &format!("{path}.{key}"), open);
+    }
+    if schema["items"].is_object() {
+        look(&schema["items"], &format!("{path}[]"), open);
     }
 }
 

@@ -18,6 +18,7 @@ use self::levels::Which;
 pub(super) use self::levels::levels;
 use self::one_shot::Shot;
 use super::accept::Acceptance;
+use super::layers;
 use super::observe::Observed;
 use crate::core::command::{Object, Verb};
 use crate::crd;
@@ -67,7 +68,7 @@ impl Handled {
 
 /// Does what is asked for and not done yet.
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
-    let carriers = carrier::of_job(term, observed);
+    let carriers = carriers(term, observed).await?;
     levels::warn_of_odd(term, observed, &carriers);
     let mut handled = Handled::default();
     let Some(job_id) = acceptance.job_id else { return Ok(handled) };
@@ -86,6 +87,17 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     }
     handled.carriers = carriers;
     Ok(handled)
+}
+
+/// All objects that may carry annotations, with what is acknowledged on them.
+async fn carriers(term: &Term, observed: &Observed) -> Result<Vec<Carrier>, Error> {
+    let carriers = carrier::of_job(term, observed);
+    let asks_a_layer = |carrier: &Carrier| matches!(carrier.object, Object::Layer(_)) && one_shot::is_asked(carrier);
+    if !carriers.iter().any(asks_a_layer) {
+        return Ok(carriers);
+    }
+    layers::look(term, observed).await?;
+    Ok(carrier::of_job(term, observed))
 }
 
 /// Several at once act in the order of the verbs, between what pauses and what goes on. A large command goes on with the next reconcile, and those behind it wait.
