@@ -158,9 +158,10 @@ pub fn handle_name(job: &str, layer: &str, task: &str) -> String {
     if slug == task {
         return format!("{job}.{layer}.{task}");
     }
-    let hash: String = Sha256::digest(task).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let digits = Sha256::digest(task).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hash: String = digits.take(5).filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     let slug = if slug.is_empty() { String::new() } else { format!("{slug}-") };
-    format!("{job}.{layer}.{slug}{}", &hash[..5])
+    format!("{job}.{layer}.{slug}{hash}")
 }
 
 #[cfg(test)]
