@@ -158,7 +158,8 @@ pub fn handle_name(job: &str, layer: &str, task: &str) -> String {
     if slug == task {
         return format!("{job}.{layer}.{task}");
     }
-    let hash: String = Sha256::digest(task).iter().take(3).map(|byte| format!("{byte:02x}")).collect();
+    let digest = Sha256::digest(task);
+    let hash = format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
     let slug = if slug.is_empty() { String::new() } else { format!("{slug}-") };
     format!("{job}.{layer}.{slug}{}", &hash[..5])
 }

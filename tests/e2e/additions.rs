@@ -34,14 +34,14 @@ async fn a_task_is_added_to_a_layer_that_has_not_begun_and_runs_with_it() {
         world.apply(FILM);
         world.until_phase("film", &["Running"]).await;
         world.apply(
-            &(task("matte", "layerName: render, type: echo, args: black") + &task("extra", "layerName: render, name: Extra_1, type: noop")),
+            &(task("matte", "layerName: render, type: echo, args: black") + &task("noise", "layerName: render, name: Noise_1, type: noop")),
         );
         let pending = until_phase(&world, "matte", "Pending").await;
         let owner = &until_object(&world, "it", "matte", "belongs to its job", |task| task["metadata"]["ownerReferences"].is_array()).await;
         assert_eq!(owner["metadata"]["ownerReferences"][0]["name"], "film");
         assert_eq!(owner["metadata"]["labels"]["igor.dev/job"], "film");
         assert!(pending["metadata"]["labels"]["igor.dev/origin"].is_null(), "it is no handle");
-        until_tasks(&world, "render", &["frame PENDING 0", "matte PENDING 0", "Extra_1 PENDING 0"]).await;
+        until_tasks(&world, "render", &["frame PENDING 0", "matte PENDING 0", "Noise_1 PENDING 0"]).await;
         steer(&world, "ij", "film", &["igor/skip=fetch"]).await;
         world.until_phase("film", &["Completed"]).await;
         let done = until_phase(&world, "matte", "Completed").await;
@@ -99,22 +99,22 @@ async fn an_added_task_is_steered_by_its_object_and_stays_without_it() {
         world.apply(FILM);
         world.until_phase("film", &["Running"]).await;
         let matte = |paused| task("matte", &format!("layerName: render, type: noop, paused: {paused}"));
-        world.apply(&(matte(true) + &task("grain", "layerName: render, type: sleep, args: '3600'")));
+        world.apply(&(task("grain", "layerName: render, type: sleep, args: '3600'") + &matte(true)));
         until_phase(&world, "matte", "Pending").await;
         until_phase(&world, "grain", "Pending").await;
         steer(&world, "il", "film.fetch", &["igor/skip=true"]).await;
-        until_tasks(&world, "render", &["frame COMPLETED 1", "matte PENDING 0", "grain RUNNING 1"]).await;
+        until_tasks(&world, "render", &["frame COMPLETED 1", "grain RUNNING 1", "matte PENDING 0"]).await;
         until_phase(&world, "grain", "Running").await;
         steer(&world, "it", "grain", &["igor/kill=true"]).await;
         assert_eq!(until_phase(&world, "grain", "Errored").await["status"]["reason"], "Killed");
         world.apply(&matte(false));
-        until_tasks(&world, "render", &["frame COMPLETED 1", "matte COMPLETED 1", "grain ERRORED 1"]).await;
+        until_tasks(&world, "render", &["frame COMPLETED 1", "grain ERRORED 1", "matte COMPLETED 1"]).await;
         annotate(&world, "it", "grain", &["igor/retry=true"]).await;
-        until_tasks(&world, "render", &["frame COMPLETED 1", "matte COMPLETED 1", "grain RUNNING 2"]).await;
+        until_tasks(&world, "render", &["frame COMPLETED 1", "grain RUNNING 2", "matte COMPLETED 1"]).await;
         assert!(names(&world, "it").iter().all(|name| ["matte", "grain"].contains(&name.as_str())), "an added task needs no handle");
         world.kubectl(&["delete", "it", "grain", "--wait=true"], None).expect("deleted");
         assert!(object(&world, "it", "grain").is_none());
-        until_tasks(&world, "render", &["frame COMPLETED 1", "matte COMPLETED 1", "grain RUNNING 2"]).await;
+        until_tasks(&world, "render", &["frame COMPLETED 1", "grain RUNNING 2", "matte COMPLETED 1"]).await;
         steer(&world, "ij", "film", &["igor/skip=render/grain"]).await;
         world.until_phase("film", &["Completed"]).await;
     })

@@ -207,3 +207,29 @@ async fn a_large_edit_goes_on_after_the_operator_was_killed_and_shows_how_far_it
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_file_that_does_not_know_the_tasks_of_task_objects_is_no_edit() {
+    world("growth_objects", Setup::default(), |world, _running| async move {
+        let file = |more: &str| job("mixed", &[&format!("{{name: a, paused: true, tasks: [{{name: one}}{more}]}}")]);
+        apply(&world, &file(""));
+        until_accepted(&world, "mixed").await;
+        let object = |name: &str| {
+            format!("{{apiVersion: igor.dev/v1alpha1, kind: IgorTask, metadata: {{name: {name}}}, spec: {{jobName: mixed, layerName: a, type: echo}}}}")
+        };
+        apply(&world, &object("own"));
+        world.until_count(TASKS, |tasks| tasks == 2).await;
+        apply(&world, &file(", {name: own}"));
+        let words = "layers[a].tasks[1].name: the layer has a task own already";
+        assert_eq!(condition(&until_refused(&world, "mixed", words).await, "Accepted").1, "DuplicateTaskName");
+        for more in ["", ", {name: two}"] {
+            apply(&world, &file(more));
+            until_accepted(&world, "mixed").await;
+        }
+        apply(&world, &object("last"));
+        world.until_count(TASKS, |tasks| tasks == 4).await;
+        apply(&world, &file(", {name: two}").replace("paused: true", "paused: false"));
+        assert_eq!(world.until_phase("mixed", &["Completed"]).await["status"]["progress"], "4/4");
+    })
+    .await;
+}

@@ -53,15 +53,27 @@ async fn a_failed_task_has_a_handle_that_says_how_it_stands() {
 #[tokio::test]
 async fn a_task_whose_name_no_object_may_have_is_found_by_its_handle_too() {
     world("handles_slug", Setup::default(), |world, _running| async move {
-        world.apply(&failing("film", "priority: 0", 1));
-        until_object(&world, "it", "film.fetch.plate-0", "is there", |_| true).await;
-        steer(&world, "il", "film.fetch", &["igor/retry=Nap_1", "igor/kill=Nap_1"]).await;
-        steer(&world, "il", "film.fetch", &["igor/kill=Nap_1"]).await;
+        world.apply(&failing("film", "priority: 0", 1).replace("args: '3600'", "args: '3600', timeoutSeconds: 1"));
         let named = |names: &[String]| names.iter().find(|name| name.starts_with("film.fetch.nap-1-")).cloned();
         let name = until("a handle of Nap_1", SOON, || async { named(&names(&world, "it")).ok_or_else(|| names(&world, "it")) }).await;
         assert_eq!(object(&world, "it", &name).expect("the handle")["spec"]["name"], "Nap_1");
         steer(&world, "it", &name, &["igor/skip=true"]).await;
         world.until_count("SELECT count(*) FROM igor.tasks WHERE name = 'Nap_1' AND status = 'SKIPPED'", |count| count == 1).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_command_ended_has_no_handle() {
+    world("handles_killed", Setup::default(), |world, _running| async move {
+        world.apply(&failing("film", "priority: 0", 2));
+        until_handles(&world, 2).await;
+        steer(&world, "il", "film.fetch", &["igor/kill=Nap_1"]).await;
+        steer(&world, "ij", "film", &["igor/retry=fetch/plate-0"]).await;
+        world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'ERRORED' AND attempt > 0", |count| count == 3).await;
+        // The handles are looked over when the layer ends.
+        world.until_phase("film", &["Errored"]).await;
+        until_handles(&world, 2).await;
     })
     .await;
 }
@@ -111,7 +123,10 @@ async fn while_nothing_changes_no_handle_is_written() {
     world("handles_quiet", Setup::default(), |world, _running| async move {
         world.apply(&failing("film", "priority: 0", 5));
         until_handles(&world, 5).await;
-        until_object(&world, "il", "film.fetch", "counts all", |layer| layer["status"]["tasks"]["errored"] == 5).await;
+        until_object(&world, "il", "film.fetch", "counts all", |layer| {
+            (&layer["status"]["tasks"]["errored"], &layer["status"]["tasks"]["running"]) == (&5.into(), &1.into())
+        })
+        .await;
         for index in 0..5 {
             until_object(&world, "it", &format!("film.fetch.plate-{index}"), "is written", |task| task["status"]["phase"].is_string())
                 .await;

@@ -48,10 +48,7 @@ impl Display for Wait {
                 write!(f, "{layer}: {} of {} left {are} paused", number(*paused), tasks(*left))
             }
             Self::Limit { layer, limit, waiting } => limited(f, layer.as_deref(), *limit, *waiting),
-            Self::Backoff { layer, tasks: waiting, until_ms } => {
-                let wait = if *waiting == 1 { "waits for its next attempt" } else { "wait for their next attempt, the first" };
-                write!(f, "{layer}: {} {wait} at {}", tasks(*waiting), Moment(*until_ms))
-            }
+            Self::Backoff { layer, tasks: waiting, until_ms } => backoff(f, layer, *waiting, *until_ms),
             Self::Queued { layer, tasks: queued } => write!(f, "{layer}: {} on the way to a worker", tasks(*queued)),
             Self::Room { layer, tasks: pending } => {
                 let wait = if *pending == 1 { "waits" } else { "wait" };
@@ -65,6 +62,11 @@ impl Display for Wait {
             }
         }
     }
+}
+
+fn backoff(f: &mut Formatter<'_>, layer: &str, waiting: u32, until_ms: i64) -> Result {
+    let wait = if waiting == 1 { "waits for its next attempt" } else { "wait for their next attempt, the first" };
+    write!(f, "{layer}: {} {wait} at {}", tasks(waiting), Moment(until_ms))
 }
 
 fn held(f: &mut Formatter<'_>, layer: &str, errored: u32, total: u32, said: Option<&Commonest>) -> Result {

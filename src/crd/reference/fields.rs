@@ -25,11 +25,12 @@ impl Change {
     fn of(name: &str, words: &str, rules: &[String], around: Option<Self>) -> Option<Self> {
         let said = words.to_lowercase();
         let fixed = |rule: &String| rule == "self == oldSelf" || rule.contains(&format!("self.{name} == oldSelf.{name}"));
+        let says = |words: [&str; 2]| words.into_iter().any(|words| said.contains(words));
         if said.contains("may be changed") {
             Some(Self::Live)
-        } else if said.contains("may be appended") {
+        } else if says(["may be appended", "may be added"]) {
             Some(Self::Grows)
-        } else if said.contains("cannot be changed") || rules.iter().any(fixed) {
+        } else if says(["cannot be changed", "is refused"]) || rules.iter().any(fixed) {
             Some(Self::Fixed)
         } else {
             // What stands in a list that grows stays as it is.
@@ -155,7 +156,7 @@ mod tests {
             "x-kubernetes-validations": [{"rule": "self.queue == oldSelf.queue", "message": "queue cannot be changed"}],
             "properties": {
                 "layers": {
-                    "type": "array", "description": "The layers. More may be appended.", "minItems": 1, "maxItems": 256,
+                    "type": "array", "description": "The layers. More may be added.", "minItems": 1, "maxItems": 256,
                     "x-kubernetes-list-map-keys": ["name"],
                     "items": {"type": "object", "properties": {
                         "name": {"type": "string", "description": "Its name.", "minLength": 1, "maxLength": 63, "pattern": "^(a|b)$"},
@@ -170,7 +171,7 @@ mod tests {
         let expected = "\
 | Field | Type and bounds | Default | Changes | What it says |
 |---|---|---|---|---|
-| `spec.layers` (required) | list of objects, 1 to 256 entries, one of each name |  | grows | The layers. More may be appended. |
+| `spec.layers` (required) | list of objects, 1 to 256 entries, one of each name |  | grows | The layers. More may be added. |
 | `spec.layers[].name` | string, 1 to 63 characters, `^(a\\|b)$` |  | fixed | Its name. |
 | `spec.layers[].paused` | boolean |  | live | Pauses it. May be changed at any time. |
 | `spec.priority` | integer, -100 to 100 | `0` |  | Its lane. |

@@ -14,9 +14,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 pub(super) use self::carrier::Carrier;
+use self::levels::Which;
 pub(super) use self::levels::levels;
 use self::one_shot::Shot;
 use super::accept::Acceptance;
+use super::layers;
 use super::observe::Observed;
 use crate::core::command::{Object, Verb};
 use crate::crd;
@@ -36,6 +38,8 @@ pub(super) struct Handled {
     pub(super) stamped: bool,
     /// Something is not done yet and to be looked at again so soon.
     pub(super) again: Option<Duration>,
+    /// A large command is not through: what acts behind it has not acted.
+    under_way: bool,
     carriers: Vec<Carrier>,
 }
 
@@ -64,11 +68,12 @@ impl Handled {
 
 /// Does what is asked for and not done yet.
 pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Handled, Error> {
-    let carriers = carrier::of_job(term, observed);
+    let carriers = carriers(term, observed).await?;
     levels::warn_of_odd(term, observed, &carriers);
     let mut handled = Handled::default();
     let Some(job_id) = acceptance.job_id else { return Ok(handled) };
-    levels::follow(term, observed, job_id, &carriers).await?;
+    let alone = !carriers.iter().any(one_shot::is_asked);
+    levels::follow(term, observed, job_id, &carriers, if alone { Which::All } else { Which::Paused }).await?;
     deadline::keep(term, observed, job_id).await?;
     for carrier in &carriers {
         handled.stamped |= one_shot::stamp_all(term, observed, carrier).await?;
@@ -77,11 +82,25 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
         return Ok(handled);
     }
     one_shots(term, observed, job_id, &carriers, &mut handled).await?;
+    if !alone && !handled.under_way {
+        levels::follow(term, observed, job_id, &carriers, Which::All).await?;
+    }
     handled.carriers = carriers;
     Ok(handled)
 }
 
-/// Several at once act in the order of the verbs. A large command goes on with the next reconcile, and those behind it wait.
+/// All objects that may carry annotations, with what is acknowledged on them.
+async fn carriers(term: &Term, observed: &Observed) -> Result<Vec<Carrier>, Error> {
+    let carriers = carrier::of_job(term, observed);
+    let asks_a_layer = |carrier: &Carrier| matches!(carrier.object, Object::Layer(_)) && one_shot::is_asked(carrier);
+    if !carriers.iter().any(asks_a_layer) {
+        return Ok(carriers);
+    }
+    layers::look(term, observed).await?;
+    Ok(carrier::of_job(term, observed))
+}
+
+/// Several at once act in the order of the verbs, between what pauses and what goes on. A large command goes on with the next reconcile, and those behind it wait.
 async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carriers: &[Carrier], handled: &mut Handled) -> Result<(), Error> {
     for verb in Verb::ONE_SHOTS {
         for carrier in carriers {
@@ -90,6 +109,7 @@ async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carrier
                 Shot::Waits => handled.again(SOON),
                 Shot::Nothing => {}
                 Shot::More => {
+                    handled.under_way = true;
                     handled.again(Duration::ZERO);
                     return Ok(());
                 }
@@ -112,7 +132,7 @@ async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carrier
 
 /// Removes the annotations of commands that are acknowledged by now, and levels that have become untrue.
 pub(super) async fn clear(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: Handled) -> Result<(), Error> {
-    if let Some(job_id) = acceptance.job_id {
+    if let Some(job_id) = acceptance.job_id.filter(|_| !handled.under_way) {
         levels::drop_untrue(term, observed, job_id, &handled.carriers).await?;
     }
     for command in &handled.commands {

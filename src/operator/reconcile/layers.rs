@@ -91,7 +91,16 @@ fn name(observed: &Observed, layer: &str) -> String {
     format!("{}.{layer}", observed.name)
 }
 
-/// The handles that an ended job has, when this process has not made them itself.
+/// Reads what is acknowledged on the handles, when this process has not written them itself.
+pub(super) async fn look(term: &Term, observed: &Observed) -> Result<(), Error> {
+    if term.context.memory(&observed.uid).layers.is_none() {
+        let found = find(term, observed).await?;
+        term.context.remember(&observed.uid, |memory| memory.layers = Some(found));
+    }
+    Ok(())
+}
+
+/// The handles that there are.
 async fn find(term: &Term, observed: &Observed) -> Result<Shown, Error> {
     let selected = ListParams::default().labels(&format!("{}={}", crd::LABEL_JOB, observed.name));
     let handles = api(term, observed).list(&selected).await.map_err(|source| Error::Kube { act: "list the job's layers", source })?;

@@ -7,21 +7,29 @@ use super::super::error::Error;
 use super::super::facts::{FailedTask, TaskFacts};
 use super::super::rows::{count, read_status};
 use super::super::time::Time;
+use crate::core::command::Verb;
 
 const ACT: &str = "read tasks that have objects";
 
+/// Why a task has ended errored without having failed.
+fn by_command() -> Vec<String> {
+    [Verb::Kill, Verb::Deadline, Verb::Delete].map(|verb| verb.reason().to_owned()).to_vec()
+}
+
 impl Store {
-    /// The newest errored tasks of a layer, at most `limit`.
+    /// The newest of a layer's tasks that failed by themselves, at most `limit`. What a command ended is no failure.
     ///
     /// Reads every errored task of the layer, and with few of them all tasks: ask once for each number of errors.
     pub async fn newest_failures(&self, layer_id: Uuid, limit: u32) -> Result<Vec<FailedTask>, Error> {
         within_reading(ACT, async {
             let rows = sqlx::query!(
-                "SELECT id, name, type AS kind FROM igor.tasks WHERE layer_id = $1 AND created_at = $2 AND status = 'ERRORED'
+                "SELECT id, name, type AS kind FROM igor.tasks
+                 WHERE layer_id = $1 AND created_at = $2 AND status = 'ERRORED' AND coalesce(reason, '') <> ALL ($4)
                  ORDER BY updated_at DESC, id LIMIT $3",
                 layer_id,
                 Time::of(layer_id) as _,
-                i64::from(limit)
+                i64::from(limit),
+                &by_command()
             )
             .fetch_all(&self.reader)
             .await

@@ -1,7 +1,7 @@
 //! What cannot be done as it is written, what matches nothing, and what has to wait.
 
 use super::{acknowledged, job, told};
-use crate::steer::{annotate, object, steer, until_object, until_told};
+use crate::steer::{annotate, object, steer, until_handled, until_object, until_told};
 use crate::world::{Setup, world};
 
 const HELD: &str = "  - {name: fetch, tasks: [{name: plate, type: fail}]}
@@ -84,10 +84,10 @@ async fn a_command_waits_until_its_tasks_are_loaded() {
 #[tokio::test]
 async fn a_kill_ends_a_job_that_is_still_being_loaded() {
     world("commands_loading_kill", Setup { workers: 0, ..Setup::default() }, |world, _running| async move {
-        world.apply(&job("film", "priority: 0", "  - {name: render, tasks: [{name: frame, count: 500000}]}"));
-        world.until_count("SELECT count(*) FROM igor.layers WHERE n_loaded > 0", |count| count == 1).await;
-        steer(&world, "ij", "film", &["igor/kill=true"]).await;
+        let film = job("film", "priority: 0", "  - {name: render, tasks: [{name: frame, count: 500000}]}");
+        world.apply(&film.replace("{name: film}", "{name: film, annotations: {igor/kill: 'true'}}"));
         world.until_phase("film", &["Errored"]).await;
+        until_handled(&world, "ij", "film").await;
         assert!(world.count("SELECT n_loaded::int8 FROM igor.layers").await < 500_000, "it ended before all of it was loaded");
         steer(&world, "ij", "film", &["igor/retry=true"]).await;
         until_told(&world, ("IgorJob", "film"), ("Warning", "CommandRefused"), "ended before it was loaded").await;

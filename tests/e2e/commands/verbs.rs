@@ -62,7 +62,7 @@ async fn a_layer_is_steered_by_its_handle() {
 #[tokio::test]
 async fn a_failed_task_is_steered_by_its_handle() {
     world("commands_task", Setup::default(), |world, _running| async move {
-        let layers = "  - {name: fetch, tasks: [{name: plate, type: fail}, {name: nap, type: sleep, args: '3600', timeoutSeconds: 2}]}";
+        let layers = "  - {name: fetch, tasks: [{name: plate, type: fail}, {name: nap, type: sleep, args: '3600', timeoutSeconds: 12}]}";
         world.apply(&job("film", "priority: 0", layers));
         until_tasks(&world, "fetch", &["plate ERRORED 1", "nap ERRORED 1"]).await;
         steer(&world, "it", "film.fetch.plate", &["igor/retry=true"]).await;

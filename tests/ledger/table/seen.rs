@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 /// A job, its layers in the order of the plan, and what waits in the outbox for it to be stopped or taken back.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a column that is set or null")]
 pub(crate) struct Job {
     pub(crate) status: Status,
     pub(crate) reason: Option<String>,

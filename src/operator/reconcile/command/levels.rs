@@ -54,10 +54,32 @@ pub(super) fn warn_of_odd(term: &Term, observed: &Observed, carriers: &[Carrier]
     }
 }
 
+/// Which levels are followed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Of objects that are to be paused: they come before other commands.
+    Paused,
+    /// Those and of what is to go on: that comes behind them.
+    All,
+}
+
+impl Which {
+    fn of(self, seen: Vec<Sighting>) -> Vec<Sighting> {
+        let says = |object: &Object, source| {
+            let own = seen.iter().find(|sighting| sighting.object == *object && sighting.source == source);
+            own.and_then(|sighting| sighting.paused)
+        };
+        let is_paused = |object: &Object| says(object, Source::Annotation).or_else(|| says(object, Source::Spec)) == Some(true);
+        let chosen: Vec<bool> = seen.iter().map(|sighting| self == Self::All || is_paused(&sighting.object)).collect();
+        seen.into_iter().zip(chosen).filter_map(|(sighting, chosen)| chosen.then_some(sighting)).collect()
+    }
+}
+
 /// Lets the ledger act on what has changed.
-pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carriers: &[Carrier]) -> Result<(), Error> {
+pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carriers: &[Carrier], which: Which) -> Result<(), Error> {
     let mut seen = levels(&observed.object);
     seen.extend(carriers.iter().filter(|carrier| carrier.object != Object::Job).flat_map(of_child));
+    let seen = which.of(seen);
     let reason = carriers.iter().find_map(Carrier::reason);
     let paused = term.context.store.observe(Some(term.epoch), job_id, &seen, reason).await?;
     if paused.moved.is_empty() {

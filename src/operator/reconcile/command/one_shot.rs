@@ -30,6 +30,11 @@ pub(super) fn annotation(verb: Verb) -> String {
     format!("{}{verb}", crd::ANNOTATION_PREFIX)
 }
 
+/// Whether an object carries any.
+pub(super) fn is_asked(carrier: &Carrier) -> bool {
+    Verb::ONE_SHOTS.into_iter().any(|verb| carrier.annotations.contains_key(&annotation(verb)))
+}
+
 /// Gives what was not carried out yet its ids; what cannot be read is refused. Whether the object changes by it.
 pub(super) async fn stamp_all(term: &Term, observed: &Observed, carrier: &Carrier) -> Result<bool, Error> {
     let mut stamps = Vec::new();

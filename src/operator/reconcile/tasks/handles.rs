@@ -35,7 +35,7 @@ fn is_over(snapshot: &Snapshot) -> bool {
 
 /// Makes the handles that are missing; says when to look again if it is too soon now.
 pub(super) async fn make(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result<Option<Duration>, Error> {
-    if observed.object.spec.task_objects == TaskObjects::None || is_over(snapshot) {
+    if observed.object.spec.task_objects == TaskObjects::None || is_over(snapshot) || snapshot.job.gated {
         return Ok(None);
     }
     let mut again = None;
