@@ -6,11 +6,15 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::workload::Jobs;
+use crate::storm;
+use crate::workload::{Jobs, Shape};
 use crate::world::World;
 
 /// How long a steering client waits for its acknowledgement.
 const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Ways to steer a whole job.
+const WHOLE: usize = 4;
 
 /// Most jobs that are not over at once.
 const AT_ONCE: i64 = 3;
@@ -21,7 +25,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Submits jobs of about `tasks` tasks, so that a few are at work at any time; every fifth is steered.
+    /// Submits jobs of about `tasks` tasks, so that a few are at work at any time; nearly every other one is steered.
     pub(crate) fn start(world: &Arc<World>, seed: u64, tasks: u32) -> Self {
         let stop = CancellationToken::new();
         let client = tokio::spawn(submit(world.clone(), seed, tasks, stop.clone()));
@@ -45,8 +49,10 @@ async fn submit(world: Arc<World>, seed: u64, tasks: u32, stop: CancellationToke
         let made = world.submit(&job).await;
         submitted += i64::from(made);
         let how = jobs.pick(20);
-        if made && how < 4 {
+        if made && how < WHOLE {
             steering.spawn(steer(world.clone(), job.name, how));
+        } else if made && how < WHOLE + storm::WAYS {
+            steering.spawn(steer_part(world.clone(), job.name, job.shape, how - WHOLE));
         }
         let calm = async {
             // What the ledger does not know yet counts too.
@@ -58,6 +64,12 @@ async fn submit(world: Arc<World>, seed: u64, tasks: u32, stop: CancellationToke
         stop.run_until_cancelled(calm).await;
     }
     while steering.join_next().await.is_some() {}
+}
+
+async fn steer_part(world: Arc<World>, job: String, shape: Vec<Shape>, way: usize) {
+    if world.accepted(&job, PATIENCE).await {
+        storm::steer(world, job, shape, way, PATIENCE).await;
+    }
 }
 
 async fn steer(world: Arc<World>, job: String, how: usize) {

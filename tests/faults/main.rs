@@ -22,6 +22,7 @@ mod proxy;
 mod scenarios;
 mod slot;
 mod stores;
+mod storm;
 mod suite;
 mod table;
 mod verdict;

@@ -12,14 +12,22 @@ pub(super) fn check(facts: &Facts, report: &mut Report) {
     submissions(facts, report);
     for line in facts.said("acknowledged") {
         let Some(job) = facts.job_of_uid(&line["uid"]) else { continue };
+        if line["part"] == true {
+            part(facts, job, line, report);
+            continue;
+        }
         match text(&line["act"]) {
             "pause" => {
-                let until = facts.said("ask").filter(|ask| ask["act"] == "unpause" && ask["job"] == line["job"]).map(time);
-                nothing_starts(facts, job, (time(line), until.filter(|at| *at > time(line)).min()), "pause", report);
+                let tasks: Vec<&Value> = facts.tasks_of(job).collect();
+                nothing_starts(facts, &tasks, (time(line), undone_at(facts, line, "unpause")), "pause", report);
             }
             "kill" => {
-                let until = facts.said("ask").filter(|ask| ask["act"] == "retry" && ask["job"] == line["job"]).map(time);
-                nothing_starts(facts, job, (time(line), until.filter(|at| *at > time(line)).min()), "kill", report);
+                let tasks: Vec<&Value> = facts.tasks_of(job).collect();
+                let until = undone_at(facts, line, "retry");
+                nothing_starts(facts, &tasks, (time(line), until), "kill", report);
+                if until.is_none() && tasks.iter().any(|task| !is_ended(text(&task["status"]))) {
+                    report.violation(5, "a killed job has no work left", text(&job["name"]));
+                }
                 done(facts, job, "kill", report);
             }
             "retry" => done(facts, job, "retry", report),
@@ -67,16 +75,54 @@ fn submissions(facts: &Facts, report: &mut Report) {
     }
 }
 
-/// No attempt of the job starts in the window.
-fn nothing_starts(facts: &Facts, job: &Value, (from, until): (i64, Option<i64>), act: &str, report: &mut Report) {
+/// When that was next asked for, behind what this line acknowledges, on the same job.
+fn undone_at(facts: &Facts, line: &Value, by: &str) -> Option<i64> {
+    let asked = facts.said("ask").filter(|ask| ask["act"] == by && ask["job"] == line["job"]).map(time);
+    asked.filter(|at| *at > time(line)).min()
+}
+
+/// A command on a part of a job.
+fn part(facts: &Facts, job: &Value, line: &Value, report: &mut Report) {
+    let act = text(&line["act"]);
+    let Some(layer) = facts.table("layers").iter().find(|layer| layer["job_id"] == job["id"] && layer["name"] == line["layer"]) else {
+        return report.violation(11, "a layer that was acknowledged is in the ledger", format!("{act} of {}", text(&job["name"])));
+    };
+    if act == "grow" {
+        if layer["n_loaded"] != line["tasks"] {
+            report.violation(11, "a layer that was added has all its tasks", format!("{} has {}", text(&job["name"]), layer["n_loaded"]));
+        }
+        return;
+    }
+    done(facts, job, act, report);
+    let is_meant = |task: &&Value| {
+        let ordinal = number(&task["ordinal"]);
+        task["layer_id"] == layer["id"]
+            && ordinal >= number(&line["first"])
+            && line["last"].as_u64().is_none_or(|last| ordinal.unsigned_abs() <= last)
+    };
+    let meant: Vec<&Value> = facts.tasks_of(job).filter(is_meant).collect();
+    if matches!(act, "kill" | "skip" | "pause-tasks") {
+        let until = undone_at(facts, line, if act == "pause-tasks" { "unpause-tasks" } else { "retry" });
+        nothing_starts(facts, &meant, (time(line), until), act, report);
+    }
+    if act == "skip" && meant.iter().any(|task| !matches!(text(&task["status"]), "SKIPPED" | "COMPLETED")) {
+        report.violation(5, "a skipped layer has nothing left to do", format!("{} of {}", text(&layer["name"]), text(&job["name"])));
+    }
+    if act == "unpause-tasks" && meant.iter().any(|task| !task["paused_at"].is_null()) {
+        report.violation(11, "what was let go is not paused", format!("{} of {}", text(&layer["name"]), text(&job["name"])));
+    }
+}
+
+/// No attempt of these tasks starts in the window.
+fn nothing_starts(facts: &Facts, tasks: &[&Value], (from, until): (i64, Option<i64>), act: &str, report: &mut Report) {
     let until = until.unwrap_or(i64::MAX);
     // A worker that was stopped or cut off may begin what it got long before.
     let calm = !facts.had_fault(|class| class.starts_with("worker") || class.starts_with("redis") || class.starts_with("link worker"));
-    for task in facts.tasks_of(job) {
-        for one in facts.moves_of(task).iter().filter(|one| one.at > from && one.at < until) {
-            let dead = act == "kill" && one.worker().is_some();
+    for task in tasks {
+        for one in facts.moves_of(task).iter().filter(|one| one.at > from && one.at < until && one.from != one.to) {
+            let dead = matches!(act, "kill" | "skip") && one.worker().is_some();
             if one.to == "QUEUED" || dead {
-                let about = format!("{} of {}: {}", one.to, text(&job["name"]), one.actor);
+                let about = format!("{} of {}: {}", one.to, text(&task["name"]), one.actor);
                 report.violation(5, &format!("nothing starts after an acknowledged {act}"), about);
             }
         }
@@ -85,9 +131,6 @@ fn nothing_starts(facts: &Facts, job: &Value, (from, until): (i64, Option<i64>),
             let about = format!("task {} attempt {}", execution.task, execution.attempt);
             report.violation(5, &format!("nothing begins after an acknowledged {act}"), about);
         }
-    }
-    if act == "kill" && until == i64::MAX && facts.tasks_of(job).any(|task| !is_ended(text(&task["status"]))) {
-        report.violation(5, "a killed job has no work left", text(&job["name"]));
     }
 }
 
