@@ -116,7 +116,8 @@ async fn limits_in_flight_hold() {
 #[tokio::test]
 async fn an_annotation_on_a_layers_handle_pauses_that_layer() {
     world("steering_handle", Setup::default(), |world, _running| async move {
-        world.apply(&sleepers("seen", "priority: 0"));
+        // Long enough that it is at work when its handle comes.
+        world.apply(&sleepers("seen", "priority: 0").replace("count: 60", "count: 200"));
         let handle = |annotation: &'static str| {
             let world = world.clone();
             until("the handle is there", SOON, move || {
@@ -125,7 +126,7 @@ async fn an_annotation_on_a_layers_handle_pauses_that_layer() {
         };
         handle("igor/pause=true").await;
         world.until("seen", "the layer is paused", |job| job["status"]["layers"][0]["phase"] == "Paused").await;
-        assert!(until_still(&world).await < 60, "it was paused before its end");
+        assert!(until_still(&world).await < 200, "it was paused before its end");
         handle("igor/pause-").await;
         world.until_phase("seen", &["Completed"]).await;
     })

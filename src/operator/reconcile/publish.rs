@@ -59,7 +59,15 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         return Ok(Action::requeue(wait));
     }
     let at_once = acceptance.loading.then_some(Duration::ZERO);
-    let looks = [at_once, handled.again, Some(next_look(term, observed, snapshot)), held_back, layers_held_back, tasks_held_back];
+    let looks = [
+        at_once,
+        handled.again,
+        Some(next_look(term, observed, snapshot)),
+        held_back,
+        layers_held_back,
+        tasks_held_back,
+        missing_list(acceptance),
+    ];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
 }
 
@@ -168,10 +176,12 @@ async fn expire(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result
 
 /// A missing list of tasks is looked for again; anything else is for the author to mend.
 fn unaccepted(acceptance: &Acceptance) -> Action {
-    match acceptance.refusal.as_ref().map(|refusal| refusal.reason) {
-        Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden) => Action::requeue(MISSING_LIST),
-        _ => Action::await_change(),
-    }
+    missing_list(acceptance).map_or_else(Action::await_change, Action::requeue)
+}
+
+fn missing_list(acceptance: &Acceptance) -> Option<Duration> {
+    let reason = acceptance.refusal.as_ref().map(|refusal| refusal.reason);
+    matches!(reason, Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden)).then_some(MISSING_LIST)
 }
 
 fn next_look(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Duration {
