@@ -6,6 +6,8 @@
 system=igor-system
 version=$(awk -F '"' '/^version = / {print $2; exit}' Cargo.toml)
 table=()
+# The stores' password: it must not show where people look.
+canary=canary-$(openssl rand -hex 8)
 # Enough to last through all that is done to it.
 load_tasks=320
 
@@ -53,7 +55,7 @@ chart() { "$helm" --kubeconfig "$admin_kubeconfig" --namespace "$system" "$@"; }
 
 # Values that every install here has.
 image_values=(--set "image.repository=localhost/igor,image.tag=$version")
-stores_images=(--set devStores.enabled=true --set devStores.postgres.image=localhost/igor-dev-postgres:1
+stores_images=(--set "devStores.enabled=true,devStores.password=$canary" --set devStores.postgres.image=localhost/igor-dev-postgres:1
   --set devStores.redis.image=localhost/igor-dev-redis:1)
 
 install_to_try() {
@@ -78,6 +80,22 @@ run_job() {
   name=$(cluster create -f "$1" --dry-run=client -o 'jsonpath={.metadata.name}')
   cluster apply -f "$1"
   cluster wait --for=condition=Complete "igorjob/$name" --timeout="${2:-60}s"
+}
+
+# All that is told of a release to those who may not read secrets.
+told() {
+  local pod
+  cluster get igorjobs,igorlayers,pods,configmaps,deployments,statefulsets,events -A -o yaml
+  for pod in $(cluster -n "$system" get pods -o name); do cluster -n "$system" logs "$pod" --all-containers; done
+  for pod in $(cluster -n "$system" get pods -l app.kubernetes.io/component=operator -o name); do
+    cluster get --raw "/api/v1/namespaces/$system/pods/${pod#pod/}:8080/proxy/metrics"
+  done
+}
+
+nothing_secret_is_told() {
+  told >"$STATE/told"
+  grep -q igor_leader "$STATE/told" && grep -q '"leading"' "$STATE/told" || die "not all was looked at, see $STATE/told"
+  ! grep -q "$canary" "$STATE/told" || die "the stores' password is told, see $STATE/told"
 }
 
 uninstall() { chart uninstall igor --wait --timeout 2m; }

@@ -158,10 +158,10 @@ pub fn handle_name(job: &str, layer: &str, task: &str) -> String {
     if slug == task {
         return format!("{job}.{layer}.{task}");
     }
-    let digest = Sha256::digest(task);
-    let hash = format!("{:02x}{:02x}{:02x}", digest[0], digest[1], digest[2]);
+    let digits = Sha256::digest(task).into_iter().flat_map(|byte| [byte >> 4, byte & 15]);
+    let hash: String = digits.take(5).filter_map(|digit| char::from_digit(digit.into(), 16)).collect();
     let slug = if slug.is_empty() { String::new() } else { format!("{slug}-") };
-    format!("{job}.{layer}.{slug}{}", &hash[..5])
+    format!("{job}.{layer}.{slug}{hash}")
 }
 
 #[cfg(test)]

@@ -117,6 +117,8 @@ impl Store {
                 transaction.commit().await.act(ACT)?;
                 return Ok(step);
             }
+            // A large kill is at work: what would be loaded now, it would have to end too.
+            Some(job) if job.gate.is_some() => return Ok(Step::Gated),
             Some(job) => job,
             None => {
                 let inserted = insert_job(&mut transaction, job_id, identity, plan).await?;

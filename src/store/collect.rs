@@ -131,8 +131,10 @@ async fn owners(connection: &mut PgConnection, outcomes: &[Outcome]) -> Result<B
     if !unknown.is_empty() {
         let days = Days::of(&unknown);
         let rows = sqlx::query!(
-            "SELECT t.id, t.job_id FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-             JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4",
+            "SELECT t.id, t.job_id FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at) CROSS JOIN LATERAL (
+                 SELECT t.id, t.job_id FROM igor.tasks t
+                 WHERE t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4 OFFSET 0
+             ) t",
             &unknown,
             days.each as _,
             days.lo as _,
@@ -147,6 +149,9 @@ async fn owners(connection: &mut PgConnection, outcomes: &[Outcome]) -> Result<B
 }
 
 /// What the core needs to know of tasks whose attempt did not end well.
+///
+/// `OFFSET 0` keeps the planner to one look by key for each: else it may expect few tasks of that moment, and compare all of the job's
+/// with all that failed.
 async fn read_standings(connection: &mut PgConnection, outcomes: &[Outcome]) -> Result<BTreeMap<Uuid, TaskStanding>, Error> {
     let ids: Vec<Uuid> = outcomes.iter().filter(|outcome| needs_standing(outcome.report.said)).map(|outcome| outcome.report.task).collect();
     if ids.is_empty() {
@@ -154,8 +159,10 @@ async fn read_standings(connection: &mut PgConnection, outcomes: &[Outcome]) -> 
     }
     let days = Days::of(&ids);
     let rows = sqlx::query!(
-        "SELECT t.id, t.failures, t.lost, t.max_failures FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-         JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4",
+        "SELECT t.id, t.failures, t.lost, t.max_failures FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at) CROSS JOIN LATERAL (
+             SELECT t.id, t.failures, t.lost, t.max_failures FROM igor.tasks t
+             WHERE t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4 OFFSET 0
+         ) t",
         &ids,
         days.each as _,
         days.lo as _,

@@ -7,6 +7,8 @@ mod refused;
 mod stopped;
 mod verbs;
 
+use std::io::Write;
+
 use crate::steer::{events, object};
 use crate::world::World;
 
@@ -24,6 +26,11 @@ spec:
 {layers}
 "
     )
+}
+
+/// Prints what was measured.
+fn tell(measured: &str) {
+    writeln!(std::io::stderr(), "{measured}").expect("written");
 }
 
 /// The Events `CommandHandled` and `CommandRefused` of one object, as `reason: note`.

@@ -46,6 +46,21 @@ async fn a_large_command_cut_off_anywhere_ends_as_if_it_had_not_been() {
     world.check().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_large_retry_gives_back_to_a_paused_job_runs_once_it_goes_on() {
+    let world = quick_world().await;
+    let job = bring(&world, Verb::Retry).await;
+    let ask = |verb, selector, token| asked(job, &Object::Job, verb, selector, token);
+    world.store.command(None, &ask("kill", "true", "end")).await.expect("killed");
+    world.store.command(None, &ask("pause", "true", "pause")).await.expect("paused");
+    let retried = world.store.command(None, &ask("retry", "true", "large")).await.expect("retried");
+    assert_eq!(retried.changed, 2 * HALF + 1);
+    world.store.command(None, &ask("unpause", "true", "go on")).await.expect("unpaused");
+    world.check().await;
+    assert_eq!(world.run_to_the_end(job).await.len(), 2 * HALF as usize + 1);
+    world.check().await;
+}
+
 /// A job with two arrays in a layer, some of their tasks in the queue; for a retry all of them errored.
 async fn bring(world: &World, verb: Verb) -> Uuid {
     let object = object("large");

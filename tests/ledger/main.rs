@@ -10,6 +10,7 @@ mod collect;
 mod command;
 mod days;
 mod dispatch;
+mod edges;
 mod ends;
 mod fence;
 mod growth;

@@ -26,6 +26,10 @@ const CALM: Budget = Budget {
     layer_pauses: 0,
     fail_overs: 0,
     lies: 0,
+    skips: 0,
+    narrow_kills: 0,
+    narrow_retries: 0,
+    task_pauses: 0,
 };
 
 /// What is searched: a name, the tasks of each layer, and what may happen.
@@ -46,6 +50,15 @@ pub(crate) const CONFIGURATIONS: &[(&str, &[i64], Budget)] = &[
     ("kill and retry, operator crash", &[2, 2], Budget { kills: 1, retries: 1, operator_crashes: 1, ..CALM }),
     ("kill, takeover", &[2, 2], Budget { kills: 1, takeovers: 1, ..CALM }),
     ("kill, data loss", &[2, 2], Budget { kills: 1, losses: 1, ..CALM }),
+    ("skip, operator crash", &[2, 1], Budget { skips: 1, operator_crashes: 1, ..CALM }),
+    ("narrow kill and retry", &[2, 1], Budget { narrow_kills: 1, narrow_retries: 1, ..CALM }),
+    ("task pause, operator crash", &[2, 1], Budget { task_pauses: 1, operator_crashes: 1, ..CALM }),
+];
+
+/// What is searched with commands that take several steps: a task a step.
+pub(crate) const LARGE: &[(&str, &[i64], Budget)] = &[
+    ("large kill and retry, operator crash", &[2, 1], Budget { kills: 1, retries: 1, operator_crashes: 1, ..CALM }),
+    ("large skip, takeover", &[2, 1], Budget { skips: 1, takeovers: 1, ..CALM }),
 ];
 
 /// What each safeguard must be seen to be good for; the simulator does the same with what takes larger worlds.
@@ -58,6 +71,9 @@ pub(crate) const LEFT_OUT: &[(Safeguard, Budget)] = &[
     (Safeguard::OutboxFence, Budget { pauses: 1, takeovers: 1, ..CALM }),
     (Safeguard::OutboxOrder, Budget { kills: 1, retries: 1, ..CALM }),
     (Safeguard::DrainBeforeSweep, Budget { worker_crashes: 1, ..CALM }),
+    (Safeguard::Gate, Budget { kills: 1, ..CALM }),
+    (Safeguard::SkipRevokes, Budget { skips: 1, ..CALM }),
+    (Safeguard::TaskPause, Budget { task_pauses: 1, ..CALM }),
 ];
 
 /// A small world and what may happen to it.

@@ -18,6 +18,7 @@ use crate::promises::Broken;
 use crate::rules::{Rules, Safeguard};
 
 pub(crate) use collect::Outcome;
+pub(crate) use command::{Ask, Gate};
 
 /// A transaction of an earlier leader, or a script of one, is refused; or Redis has lost what the script needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +63,8 @@ pub(crate) struct JobRow {
     pub(crate) accepted: bool,
     pub(crate) finished: bool,
     pub(crate) paused: bool,
+    /// The large command at work.
+    pub(crate) gate: Option<Gate>,
     /// `live_jobs.deadline_at`.
     pub(crate) deadline_ms: Option<i64>,
 }
@@ -82,6 +85,7 @@ pub(crate) struct LayerRow {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct TaskRow {
     pub(crate) status: Status,
+    pub(crate) paused: bool,
     pub(crate) attempt: u32,
     pub(crate) failures: u32,
     pub(crate) lost: u32,
@@ -103,13 +107,23 @@ pub(crate) enum Change {
 pub(crate) enum Scope {
     Job(usize),
     Layer(usize),
+    Task(usize),
 }
 
 impl Scope {
+    pub(crate) fn job(self, rules: &Rules) -> usize {
+        match self {
+            Self::Job(job) => job,
+            Self::Layer(layer) => rules.layers[layer].job,
+            Self::Task(task) => rules.tasks[task].job,
+        }
+    }
+
     pub(crate) fn holds(self, rules: &Rules, task: usize) -> bool {
         match self {
             Self::Job(job) => rules.tasks[task].job == job,
             Self::Layer(layer) => rules.tasks[task].layer == layer,
+            Self::Task(one) => one == task,
         }
     }
 }
@@ -137,7 +151,7 @@ pub(crate) struct Snapshot {
 
 impl Ledger {
     pub(crate) fn new(rules: &Rules) -> Self {
-        let job = JobRow { status: Status::Pending, accepted: false, finished: false, paused: false, deadline_ms: None };
+        let job = JobRow { status: Status::Pending, accepted: false, finished: false, paused: false, gate: None, deadline_ms: None };
         let layer = LayerRow {
             status: Status::Pending,
             run: 0,
@@ -147,7 +161,7 @@ impl Ledger {
             cursors: vec![None; rules.kinds.len()],
             opened: 0,
         };
-        let task = TaskRow { status: Status::Pending, attempt: 0, failures: 0, lost: 0, due_ms: None, started: 0 };
+        let task = TaskRow { status: Status::Pending, paused: false, attempt: 0, failures: 0, lost: 0, due_ms: None, started: 0 };
         Self {
             epoch: 0,
             now_ms: 0,
@@ -186,7 +200,7 @@ impl Ledger {
     /// Whether it, its layer or its job is paused.
     pub(crate) fn is_paused(&self, rules: &Rules, task: usize) -> bool {
         let rule = &rules.tasks[task];
-        self.jobs[rule.job].paused || self.layers[rule.layer].paused
+        self.jobs[rule.job].paused || self.layers[rule.layer].paused || self.tasks[task].paused
     }
 
     /// `Store::outstanding`: every attempt of an unfinished job that is queued or running.
@@ -249,7 +263,7 @@ fn as_core(rules: &Rules, job: usize, jobs: &[JobRow], layers: &[LayerRow]) -> J
         accepted: row.accepted || !gate,
         finished: row.finished,
         paused_by: by(row.paused),
-        gated: false,
+        gated: row.gate.is_some(),
         on_failure: rules.jobs[job].on_failure,
         layers: layers.collect(),
     }

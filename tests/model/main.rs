@@ -24,8 +24,8 @@ mod world;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use check::{CONFIGURATIONS, LEFT_OUT, search, small};
-use rules::Safeguard;
+use check::{CONFIGURATIONS, LARGE, LEFT_OUT, Small, search, small};
+use rules::{Rules, Safeguard};
 use simulate::{Figures, live};
 
 #[test]
@@ -37,13 +37,22 @@ fn no_order_of_steps_breaks_a_promise() {
         assert!(found.broken.is_empty(), "model {name}:\n{}", found.told());
         states += found.states;
     }
+    for (name, tasks, budget) in LARGE {
+        let world = small(tasks, *budget, None);
+        let found = search(Small { rules: Rules { step: 1, ..world.rules }, ..world });
+        println!("model {name}: {} states, depth {}, {:.1} s", found.states, found.depth, found.took.as_secs_f64());
+        assert!(found.broken.is_empty(), "model {name}:\n{}", found.told());
+        states += found.states;
+    }
     println!("states explored: {states}");
 }
 
 #[test]
 fn the_model_catches_a_safeguard_that_is_left_out() {
     for (safeguard, budget) in LEFT_OUT {
-        let found = search(small(&[2, 2], *budget, Some(*safeguard)));
+        let world = small(&[2, 2], *budget, Some(*safeguard));
+        let step = if *safeguard == Safeguard::Gate { 1 } else { usize::MAX };
+        let found = search(Small { rules: Rules { step, ..world.rules }, ..world });
         let name = safeguard.name();
         let broken = found.broken.first().map(|(promise, _)| *promise);
         let promise = broken.unwrap_or_else(|| panic!("model without {name}: not caught in {} states", found.states));
@@ -60,7 +69,8 @@ fn simulate() {
         return;
     }
     let began = Instant::now();
-    let (kept, all) = (seeds::kept(), seeds::to_run(20_000));
+    let (kept, mut all) = (seeds::kept(), seeds::to_run(20_000));
+    all.extend(seeds::steered(8_000));
     let mut sum = Figures::default();
     for seed in all.iter().copied() {
         match live(seed, None, |_, _, _| {}) {
@@ -86,7 +96,8 @@ fn simulate() {
 fn the_simulator_catches_a_safeguard_that_is_left_out() {
     for safeguard in Safeguard::ALL {
         let name = safeguard.name();
-        let caught = seeds::to_run(40_000).into_iter().find_map(|seed| Some((seed, live(seed, Some(safeguard), |_, _, _| {}).err()?)));
+        let seeds = seeds::kept().into_iter().chain(seeds::steered(8_000)).chain(seeds::to_run(40_000));
+        let caught = seeds.into_iter().find_map(|seed| Some((seed, live(seed, Some(safeguard), |_, _, _| {}).err()?)));
         let (seed, violation) = caught.unwrap_or_else(|| panic!("simulator without {name}: not caught"));
         println!("simulator without {name}: caught at seed {seed} ({})", violation.what);
     }

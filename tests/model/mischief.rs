@@ -3,7 +3,7 @@
 use igor::core::fold::Said;
 use igor::core::status::Status;
 
-use crate::ledger::Scope;
+use crate::ledger::{Ask, Scope};
 use crate::queue::{EntryId, Told};
 use crate::rules::Rules;
 use crate::world::World;
@@ -28,6 +28,8 @@ pub(crate) enum Mischief {
     Pause(Scope),
     Kill(usize),
     Retry(usize),
+    /// A command on a layer or a task.
+    Steer(Ask),
     /// The state of Redis is kept, as a replica that falls behind keeps it.
     Copy,
     /// Redis goes on from that older state.
@@ -37,7 +39,7 @@ pub(crate) enum Mischief {
 }
 
 /// How many classes of it there are.
-pub(crate) const KINDS: usize = 15;
+pub(crate) const KINDS: usize = 19;
 
 impl Mischief {
     /// Its class, for counting.
@@ -53,6 +55,10 @@ impl Mischief {
             Self::Fail(..) => "failures",
             Self::Pause(Scope::Job(_)) => "pauses",
             Self::Pause(Scope::Layer(_)) => "layer pauses",
+            Self::Pause(Scope::Task(_)) => "task pauses",
+            Self::Steer(Ask::Skip(_)) => "skips",
+            Self::Steer(Ask::Kill(_)) => "narrow kills",
+            Self::Steer(Ask::Retry(_)) => "narrow retries",
             Self::Kill(_) => "kills",
             Self::Retry(_) => "retries",
             Self::Copy => "copies",
@@ -79,6 +85,10 @@ pub(crate) struct Budget {
     pub(crate) layer_pauses: u8,
     pub(crate) fail_overs: u8,
     pub(crate) lies: u8,
+    pub(crate) skips: u8,
+    pub(crate) narrow_kills: u8,
+    pub(crate) narrow_retries: u8,
+    pub(crate) task_pauses: u8,
 }
 
 impl World {
@@ -123,7 +133,7 @@ impl World {
     }
 
     fn people(&self, rules: &Rules, found: &mut Vec<Mischief>) {
-        for (job, row) in self.ledger.jobs.iter().enumerate().filter(|(_, row)| !row.finished || row.accepted) {
+        for (job, row) in self.ledger.jobs.iter().enumerate().filter(|(_, row)| (!row.finished || row.accepted) && row.gate.is_none()) {
             if !row.finished {
                 found.extend((self.budget.pauses > 0 && !row.paused).then_some(Mischief::Pause(Scope::Job(job))));
                 found.extend((self.budget.kills > 0).then_some(Mischief::Kill(job)));
@@ -135,12 +145,41 @@ impl World {
             let can = |layer: &usize| !self.ledger.layers[*layer].paused && !self.ledger.jobs[rules.layers[*layer].job].finished;
             found.extend((0..rules.layers.len()).filter(can).map(|layer| Mischief::Pause(Scope::Layer(layer))));
         }
+        self.steering(rules, found);
         if self.budget.lies > 0 {
             let flying = |task: &usize| matches!(self.ledger.tasks[*task].status, Status::Queued | Status::Running);
             let strangers = (0..rules.tasks.len()).filter(flying).map(|task| ((rules.tasks[task].kind + 1) % rules.kinds.len(), task));
             found.extend(
                 strangers.filter(|(kind, task)| rules.tasks[*task].kind != *kind).map(|(kind, task)| Mischief::Mislead(kind, task)),
             );
+        }
+    }
+
+    /// Commands on layers and tasks. They wait while another command of the job is at work.
+    fn steering(&self, rules: &Rules, found: &mut Vec<Mischief>) {
+        let budget = &self.budget;
+        let free = |job: usize| self.ledger.jobs[job].accepted && self.ledger.jobs[job].gate.is_none();
+        let asks = |scope: Scope, statuses: &[Status]| {
+            let (skips, kills, retries) = (budget.skips > 0, budget.narrow_kills > 0, budget.narrow_retries > 0);
+            let unfinished = statuses.iter().any(|status| !status.is_finished());
+            let errored = statuses.contains(&Status::Errored);
+            let again = errored || matches!(scope, Scope::Task(_)) && !statuses.contains(&Status::Pending);
+            let skip = (skips && (unfinished || errored)).then_some(Ask::Skip(scope));
+            let kill = (kills && unfinished).then_some(Ask::Kill(scope));
+            [skip, kill, (retries && again).then_some(Ask::Retry(scope))].into_iter().flatten()
+        };
+        if budget.skips + budget.narrow_kills + budget.narrow_retries + budget.task_pauses == 0 {
+            return;
+        }
+        for (layer, rule) in rules.layers.iter().enumerate().filter(|(_, rule)| free(rule.job)) {
+            let statuses: Vec<Status> = rule.tasks.clone().map(|task| self.ledger.tasks[task].status).collect();
+            found.extend(asks(Scope::Layer(layer), &statuses).map(Mischief::Steer));
+        }
+        let free_tasks = || rules.tasks.iter().enumerate().filter(|(_, rule)| free(rule.job)).map(|(task, _)| task);
+        found.extend(free_tasks().flat_map(|task| asks(Scope::Task(task), &[self.ledger.tasks[task].status])).map(Mischief::Steer));
+        let can = |task: &usize| !self.ledger.tasks[*task].paused && !self.ledger.tasks[*task].status.is_finished();
+        if budget.task_pauses > 0 {
+            found.extend(free_tasks().filter(can).map(|task| Mischief::Pause(Scope::Task(task))));
         }
     }
 
@@ -172,7 +211,7 @@ impl World {
             Mischief::LoseData | Mischief::Repeat(..) | Mischief::Copy | Mischief::FailOver | Mischief::Mislead(..) => {
                 self.suffer_in_redis(mischief);
             }
-            Mischief::Pause(_) | Mischief::Kill(_) | Mischief::Retry(_) => self.steer(rules, mischief),
+            Mischief::Pause(_) | Mischief::Kill(_) | Mischief::Retry(_) | Mischief::Steer(_) => self.steer(rules, mischief),
         }
     }
 
@@ -209,16 +248,28 @@ impl World {
         let budget = &mut self.budget;
         match mischief {
             Mischief::Pause(scope) => {
-                *if matches!(scope, Scope::Job(_)) { &mut budget.pauses } else { &mut budget.layer_pauses } -= 1;
+                *match scope {
+                    Scope::Job(_) => &mut budget.pauses,
+                    Scope::Layer(_) => &mut budget.layer_pauses,
+                    Scope::Task(_) => &mut budget.task_pauses,
+                } -= 1;
                 self.ledger.pause(rules, scope);
             }
             Mischief::Kill(job) => {
                 budget.kills -= 1;
-                self.ledger.kill(rules, job);
+                self.ledger.command(rules, Ask::Kill(Scope::Job(job)));
             }
             Mischief::Retry(job) => {
                 budget.retries -= 1;
-                self.ledger.retry_failed(rules, job);
+                self.ledger.command(rules, Ask::Retry(Scope::Job(job)));
+            }
+            Mischief::Steer(ask) => {
+                *match ask {
+                    Ask::Skip(_) => &mut budget.skips,
+                    Ask::Kill(_) => &mut budget.narrow_kills,
+                    Ask::Retry(_) => &mut budget.narrow_retries,
+                } -= 1;
+                self.ledger.command(rules, ask);
             }
             other => unreachable!("{other:?} is not a command"),
         }

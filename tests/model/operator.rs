@@ -9,7 +9,7 @@ mod sweeper;
 
 use std::collections::BTreeMap;
 
-use crate::ledger::{Change, Ledger, Snapshot, Trouble};
+use crate::ledger::{Ask, Change, Ledger, Scope, Snapshot, Trouble};
 use crate::queue::{EntryId, Queue};
 use crate::rules::{Rules, Safeguard};
 use crate::worker::Worker;
@@ -85,6 +85,7 @@ pub(crate) enum Act {
     Bury,
     Doubt,
     Expire(usize),
+    Resume(usize),
 }
 
 /// What a term acts on.
@@ -147,9 +148,10 @@ impl Term {
         acts.extend(loading.map(Act::Accept));
         let late = |job: &usize| {
             let row = &sight.ledger.jobs[*job];
-            !row.finished && !row.paused && row.deadline_ms.is_some_and(|at| at <= sight.ledger.now_ms)
+            !row.finished && !row.paused && row.gate.is_none() && row.deadline_ms.is_some_and(|at| at <= sight.ledger.now_ms)
         };
         acts.extend((0..sight.rules.jobs.len()).filter(late).map(Act::Expire));
+        acts.extend((0..sight.rules.jobs.len()).filter(|job| sight.ledger.jobs[*job].gate.is_some()).map(Act::Resume));
         self.dispatcher_acts(sight, acts);
         self.collector_acts(sight, acts);
         self.sweeper_acts(sight, acts);
@@ -169,9 +171,10 @@ impl Term {
             Act::Accept(job) => reach.ledger.accept_chunk(reach.rules, self.epoch, job),
             Act::Expire(job) => {
                 reach.ledger.begin(reach.rules, self.epoch)?;
-                reach.ledger.kill(reach.rules, job);
+                reach.ledger.command(reach.rules, Ask::Kill(Scope::Job(job)));
                 Ok(())
             }
+            Act::Resume(job) => reach.ledger.resume(reach.rules, self.epoch, job),
             Act::Doubt => Err(Trouble::Doubt),
             Act::Claim => self.claim(reach),
             Act::Judge => self.judge(reach),

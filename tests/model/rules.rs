@@ -29,10 +29,16 @@ pub(crate) enum Safeguard {
     DrainBeforeSweep,
     /// The table is held against the ledger and the streams from time to time.
     Diff,
+    /// While a large command is at work nothing of its job is dispatched.
+    Gate,
+    /// What is skipped while it is queued or running is taken from its worker.
+    SkipRevokes,
+    /// A paused task is passed over.
+    TaskPause,
 }
 
 impl Safeguard {
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 13] = [
         Self::AttemptFence,
         Self::EpochCheck,
         Self::JobMutex,
@@ -43,6 +49,9 @@ impl Safeguard {
         Self::StreamCheck,
         Self::DrainBeforeSweep,
         Self::Diff,
+        Self::Gate,
+        Self::SkipRevokes,
+        Self::TaskPause,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -57,6 +66,9 @@ impl Safeguard {
             Self::StreamCheck => "stream check",
             Self::DrainBeforeSweep => "drain before sweep",
             Self::Diff => "diff",
+            Self::Gate => "gate",
+            Self::SkipRevokes => "skip revokes",
+            Self::TaskPause => "task pause",
         }
     }
 }
@@ -102,6 +114,8 @@ pub(crate) struct Rules {
     pub(crate) window: usize,
     /// Rows of one transaction of an acceptance.
     pub(crate) chunk: usize,
+    /// Tasks that one step of a command goes through; more make it a large one.
+    pub(crate) step: usize,
     /// Tasks that a worker holds at once.
     pub(crate) slots: usize,
     pub(crate) without: Option<Safeguard>,
@@ -111,7 +125,7 @@ impl Rules {
     /// The rules for these jobs, which must be faultless.
     pub(crate) fn of(specs: Vec<JobSpec>) -> Self {
         let (jobs, layers, tasks, kinds) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        let mut rules = Self { jobs, layers, tasks, kinds, window: 200, chunk: 10_000, slots: 1, without: None };
+        let mut rules = Self { jobs, layers, tasks, kinds, window: 200, chunk: 10_000, step: usize::MAX, slots: 1, without: None };
         for spec in specs {
             rules.add(&Plan::resolve(spec).expect("a plan without faults"));
         }

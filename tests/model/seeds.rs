@@ -2,6 +2,9 @@
 
 use std::collections::BTreeSet;
 
+/// The first seed of a world in which people steer layers and tasks too.
+const STEERED: u64 = 1 << 32;
+
 /// Seeds that found something once, or show what a safeguard is for.
 pub(crate) fn kept() -> Vec<u64> {
     let lines = include_str!("seeds.txt").lines().map(|line| line.split('#').next().unwrap_or_default().trim());
@@ -14,6 +17,15 @@ pub(crate) fn to_run(usual: u64) -> Vec<u64> {
     let known: BTreeSet<u64> = seeds.iter().copied().collect();
     seeds.extend((0..number("SEEDS").unwrap_or(usual)).filter(|seed| !known.contains(seed)));
     seeds
+}
+
+/// The worlds in which people steer layers and tasks too: `usual` of them, or a quarter of `SEEDS`.
+pub(crate) fn steered(usual: u64) -> impl Iterator<Item = u64> {
+    (0..number("SEEDS").map_or(usual, |seeds| seeds / 4)).map(|seed| STEERED + seed)
+}
+
+pub(crate) fn is_steered(seed: u64) -> bool {
+    seed >= STEERED
 }
 
 /// The one seed that a person wants to see.

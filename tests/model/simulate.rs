@@ -10,6 +10,7 @@ use crate::operator::Act;
 use crate::plans::some_jobs;
 use crate::promises::{counters_are_right, is_settled, limits_hold};
 use crate::rules::{Rules, Safeguard};
+use crate::seeds;
 use crate::world::{Action, Seat, World};
 
 /// Steps in which things go wrong.
@@ -56,6 +57,7 @@ pub(crate) fn live(seed: u64, without: Option<Safeguard>, mut tell: impl FnMut(u
     let workers = rng.random_range(2..5);
     let mut world = World::new(&rules, workers, some_trouble(&mut rng));
     world.hints = rng.random_bool(0.5);
+    let rules = steered(seed, rules, &mut world.budget);
     let mut driver = Driver { poison: rng.random_bool(0.2).then(|| rng.random_range(0..rules.tasks.len().max(1))), rng, haste: 0 };
     driver.haste = driver.rng.random_range(0..200);
     let mut figures = Figures { tasks: rules.tasks.len(), ..Figures::default() };
@@ -82,6 +84,18 @@ pub(crate) fn live(seed: u64, without: Option<Safeguard>, mut tell: impl FnMut(u
         (false, _) => "1: the world does not come to rest".to_owned(),
     };
     Err(Violation { step: figures.steps, what })
+}
+
+/// In the worlds of `seeds::steered` people steer layers and tasks too, and their commands may be large.
+fn steered(seed: u64, rules: Rules, budget: &mut Budget) -> Rules {
+    if !seeds::is_steered(seed) {
+        return rules;
+    }
+    let mut rng = Xoshiro256PlusPlus::seed_from_u64(!seed);
+    let mut up_to = |most: u8| rng.random_range(0..=most);
+    (budget.skips, budget.narrow_kills, budget.narrow_retries, budget.task_pauses) = (up_to(4), up_to(4), up_to(6), up_to(5));
+    let step = if rng.random_bool(0.5) { rng.random_range(2..12) } else { usize::MAX };
+    Rules { step, ..rules }
 }
 
 /// What must hold after each step.
@@ -121,6 +135,7 @@ fn some_trouble(rng: &mut Xoshiro256PlusPlus) -> Budget {
         layer_pauses: up_to(3),
         fail_overs: up_to(2),
         lies: up_to(3),
+        ..Budget::default()
     }
 }
 

@@ -109,7 +109,8 @@ impl World {
         self.worker_actions(rules, &mut actions);
         let jobs = (0..rules.jobs.len()).filter(|job| self.ledger.jobs[*job].paused).map(Scope::Job);
         let layers = (0..rules.layers.len()).filter(|layer| self.ledger.layers[*layer].paused).map(Scope::Layer);
-        actions.extend(jobs.chain(layers).map(Action::Unpause));
+        let tasks = (0..rules.tasks.len()).filter(|task| self.ledger.tasks[*task].paused).map(Scope::Task);
+        actions.extend(jobs.chain(layers).chain(tasks).map(Action::Unpause));
         if actions.is_empty() {
             self.late_actions(rules, &mut actions);
         }
@@ -207,7 +208,10 @@ impl World {
             let outbox = &self.ledger.outbox;
             let revoked = !self.ledger.is_in_flight(task, attempt) && !outbox.contains(&Change::Revoke(task, attempt));
             let asked = |change: &Change| matches!(change, Change::Recall(scope) if scope.holds(rules, task));
-            if revoked || self.ledger.is_paused(rules, task) && !outbox.iter().any(asked) {
+            let in_flight = self.ledger.is_in_flight(task, attempt);
+            let stopped = self.ledger.jobs[rules.tasks[task].job].gate.is_some_and(|gate| gate.stops(rules, task));
+            let paused = self.ledger.is_paused(rules, task) && !outbox.iter().any(asked);
+            if revoked || in_flight && (stopped || paused) {
                 self.ledger.note(Broken::StartedAfterAck);
             }
         }

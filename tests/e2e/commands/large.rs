@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{job, told};
+use super::{job, tell, told};
 use crate::steer::{annotate, until_handled};
 use crate::support::until;
 use crate::world::{SOON, Setup, world};
@@ -18,8 +18,10 @@ async fn a_kill_of_200_000_tasks_stops_the_work_at_once_and_others_go_on() {
     world("commands_large", Setup::default(), |world, _running| async move {
         world.apply(&job("vast", "priority: 0", "  - {name: render, tasks: [{name: nap, type: sleep, args: '3600', count: 200000}]}"));
         world.until_count(AT_WORK, |count| count > 8).await;
-        let layers: String =
-            (0..40).map(|layer| format!("  - {{name: l{layer}, priority: {layer}, tasks: [{{name: t, count: 5}}]}}\n")).collect();
+        let layers = (0..40)
+            .map(|layer| format!("  - {{name: l{layer}, priority: {layer}, tasks: [{{name: t, count: 5}}]}}"))
+            .collect::<Vec<_>>()
+            .join("\n");
         annotate(&world, "ij", "vast", &["igor/kill=true", "igor/reason=the wrong scene"]).await;
         let began = Instant::now();
         world.apply(&job("small", "priority: 0", &layers));
@@ -29,7 +31,10 @@ async fn a_kill_of_200_000_tasks_stops_the_work_at_once_and_others_go_on() {
         let small = began.elapsed();
         world.until_phase("vast", &["Errored"]).await;
         until_handled(&world, "ij", "vast").await;
-        println!("200,000 tasks killed: {stopped:?} until nothing ran, {small:?} for 40 small layers beside, {:?} in all", began.elapsed());
+        tell(&format!(
+            "200,000 tasks killed: {stopped:?} until nothing ran, {small:?} for 40 small layers beside, {:?} in all",
+            began.elapsed()
+        ));
         assert!(stopped < STOPPED, "{stopped:?}");
         assert_eq!(
             world

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::job;
+use super::{job, tell};
 use crate::steer::{annotate, until_tasks};
 use crate::world::{Setup, World, world};
 
@@ -36,7 +36,7 @@ async fn stops(world: &World, kind: &str, name: &str, kill: &str, task: &str) {
     let began = Instant::now();
     world.until_timed(&format!("stopped {task}")).await;
     let took = began.elapsed();
-    println!("{kill} on {name}: stopped after {} ms", took.as_millis());
+    tell(&format!("{kill} on {name}: stopped after {} ms", took.as_millis()));
     assert!(took < STOPPED, "{took:?}");
 }
 
@@ -50,7 +50,7 @@ async fn handlers_are_stopped_and_their_slots_are_free_for_others() {
         let began = Instant::now();
         until_tasks(&world, "after", &["quick COMPLETED 1"]).await;
         let took = began.elapsed();
-        println!("kill of 8 handlers: the next task was done after {} ms", took.as_millis());
+        tell(&format!("kill of 8 handlers: the next task was done after {} ms", took.as_millis()));
         assert!(took < STOPPED, "{took:?}");
     })
     .await;

@@ -75,7 +75,7 @@ const JOBS: &str = r"
                             SELECT FROM igor.requeue r WHERE r.task_id = t.id AND r.not_before > statement_timestamp())
                     ) ORDER BY t.ordinal) FROM igor.tasks t WHERE t.layer_id = l.id AND t.created_at = l.created_at), '[]')
             ) ORDER BY l.ordinal) FROM igor.layers l WHERE l.job_id = j.id AND l.created_at = j.created_at))
-    FROM igor.jobs j";
+    FROM igor.jobs j WHERE $1::uuid IS NULL OR j.id = $1";
 
 const OUTBOX: &str = r"
     SELECT coalesce(t.job_id, l.job_id, o.job_id),
@@ -89,12 +89,23 @@ const OUTBOX: &str = r"
 
 /// Every job of a ledger.
 pub(crate) async fn everything(pool: &PgPool) -> BTreeMap<Uuid, Job> {
-    let rows: Vec<(Uuid, serde_json::Value)> = sqlx::query_as(JOBS).fetch_all(pool).await.expect("the jobs");
+    read(pool, None).await
+}
+
+/// One job.
+pub(crate) async fn one(pool: &PgPool, job: Uuid) -> Job {
+    read(pool, Some(job)).await.remove(&job).expect("the job")
+}
+
+async fn read(pool: &PgPool, job: Option<Uuid>) -> BTreeMap<Uuid, Job> {
+    let rows: Vec<(Uuid, serde_json::Value)> = sqlx::query_as(JOBS).bind(job).fetch_all(pool).await.expect("the jobs");
     let mut jobs: BTreeMap<Uuid, Job> =
         rows.into_iter().map(|(id, job)| (id, serde_json::from_value(job).expect("a job as it is written"))).collect();
     let outbox: Vec<(Uuid, String)> = sqlx::query_as(OUTBOX).fetch_all(pool).await.expect("the outbox");
     for (job, row) in outbox {
-        jobs.get_mut(&job).expect("its job").outbox.push(row);
+        if let Some(job) = jobs.get_mut(&job) {
+            job.outbox.push(row);
+        }
     }
     jobs
 }

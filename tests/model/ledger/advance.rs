@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use igor::core::advance::{Step, advance, apply};
+use igor::core::advance::{Cause, Step, advance_after, apply};
 use igor::core::job::OnFailure;
 use igor::core::status::Status;
 
@@ -13,13 +13,18 @@ use crate::rules::Rules;
 impl Ledger {
     /// Takes every step that is due in a job. `seen`: the rows that the decision is taken on, where that is not the present ones.
     pub(super) fn advance(&mut self, rules: &Rules, job: usize, seen: Option<&Snapshot>) {
+        self.advance_after(rules, job, seen, &Cause::Nothing);
+    }
+
+    /// The same after a command.
+    pub(super) fn advance_after(&mut self, rules: &Rules, job: usize, seen: Option<&Snapshot>, cause: &Cause) {
         let mut core = match seen {
             Some(seen) => as_core(rules, job, &seen.jobs, &seen.layers),
             None => self.as_core(rules, job),
         };
         let first = rules.jobs[job].layers.start;
         let mut moved = BTreeSet::new();
-        for step in advance(&core) {
+        for step in advance_after(&core, cause) {
             apply(&mut core, step);
             match step {
                 Step::ResetLayer(index) | Step::OpenLayer(index) | Step::FinishLayer(index, _) => {
@@ -54,14 +59,17 @@ impl Ledger {
         self.jobs[job].deadline_ms = rules.jobs[job].deadline_ms.map(|after| self.now_ms + after);
     }
 
-    /// `sql/open.sql`: the cursors of a layer, at the end when it opens again; those that are there stay.
+    /// `sql/open.sql`: the cursors of a layer, at the end when it opens again and all that is pending waits out of order; those that are
+    /// there stay.
     fn open(&mut self, rules: &Rules, layer: usize) {
         let tasks = &rules.tasks[rules.layers[layer].tasks.clone()];
+        let rows = &self.tasks[rules.layers[layer].tasks.clone()];
+        let unseen = rows.iter().any(|task| task.status == Status::Pending && task.due_ms.is_none());
         let row = &mut self.layers[layer];
         row.opened += 1;
         for (kind, cursor) in row.cursors.iter_mut().enumerate() {
             let end = tasks.iter().rposition(|task| task.kind == kind).map(|last| last + 1);
-            *cursor = cursor.or(if row.run > 1 { end } else { end.map(|_| 0) });
+            *cursor = cursor.or(if row.run > 1 && !unseen { end } else { end.map(|_| 0) });
         }
         if row.run != row.opened {
             self.note(Broken::OpenedTwice);

@@ -38,7 +38,7 @@ impl Ledger {
     fn grant(&self, rules: &Rules, layer: usize, room: usize) -> usize {
         let (rule, row) = (&rules.layers[layer], &self.layers[layer]);
         let job = &self.jobs[rule.job];
-        if row.status != Status::Running || row.paused || job.paused || job.finished {
+        if row.status != Status::Running || row.paused || job.paused || job.finished || job.gate.is_some() && rules.has(Safeguard::Gate) {
             return 0;
         }
         let left =
@@ -57,7 +57,8 @@ impl Ledger {
         due.sort_by_key(|task| self.tasks[*task].due_ms);
         due.truncate(room);
         let more = room - due.len();
-        let stands = |task: &usize| self.tasks[*task].status == Status::Pending && self.tasks[*task].due_ms.is_none();
+        let stands =
+            |task: &usize| self.tasks[*task].status == Status::Pending && self.tasks[*task].due_ms.is_none() && !self.is_held(rules, *task);
         let fresh: Vec<usize> = tasks.clone().skip(next).filter(of_kind).filter(stands).take(more).collect();
         let end = || tasks.clone().rposition(|task| of_kind(&task)).map_or(0, |last| last + 1);
         let cursor = match fresh.last() {
@@ -69,9 +70,17 @@ impl Ledger {
         (due, Some(cursor))
     }
 
+    /// Whether a task is paused one by one.
+    fn is_held(&self, rules: &Rules, task: usize) -> bool {
+        self.tasks[task].paused && rules.has(Safeguard::TaskPause)
+    }
+
     /// A picked task leaves `requeue`, and is queued if it is pending.
     fn queue(&mut self, rules: &Rules, task: usize) -> Option<(usize, u32)> {
         self.tasks[task].due_ms = None;
+        if self.is_held(rules, task) {
+            return None;
+        }
         self.move_task(rules, task, Status::Queued, DISPATCH).then(|| {
             self.tasks[task].attempt += 1;
             (task, self.tasks[task].attempt)
