@@ -6,7 +6,7 @@ ARG BASE=gcr.io/distroless/cc-debian12:nonroot
 
 # Dependencies are built in a layer of their own: they change seldom.
 FROM ${RUST} AS chef
-RUN cargo install cargo-chef@0.1.73 cargo-auditable@0.7.2 --locked
+RUN cargo install cargo-chef@0.1.78 cargo-auditable@0.7.7 --locked
 WORKDIR /igor
 
 FROM chef AS plan
