@@ -1,5 +1,5 @@
 //! Several operators at once, each doing at random what an operator does: duplicates, stale attempts, RUNNING and ERRORED in one
-//! batch, recalls, pauses, kills, retries; then every invariant.
+//! batch, recalls, pauses, kills, skips and retries of jobs, layers and tasks; then every invariant.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,7 +11,7 @@ use igor::core::plan::TaskPlan;
 use igor::store::{Class, Dispatched, Error, Outcome, Recalled, Sighting, Source, Want};
 use uuid::Uuid;
 
-use crate::world::{World, array, command, job_id, layer, object, outcome, plan, task};
+use crate::world::{World, array, asked, command, job_id, layer, object, outcome, plan, task};
 
 const OPERATORS: u64 = 4;
 const JOBS: usize = 6;
@@ -80,7 +80,8 @@ async fn operate(field: Arc<Field>, mut dice: Dice) {
             3..=6 => retry(&field, job).await,
             7..=10 => recall(&field, &mut dice).await,
             11 => kill(&field, job).await,
-            12..=29 => dispatch(&field, &mut dice).await,
+            12..=15 => steer(&field, job, &mut dice).await,
+            16..=29 => dispatch(&field, &mut dice).await,
             _ => collect(&field, &mut dice).await,
         };
         match outcome {
@@ -170,6 +171,14 @@ async fn kill(field: &Field, job: Uuid) -> Result<(), Error> {
     field.world.store.command(Some(field.world.epoch), &command(job, "kill", &token)).await.map(drop)
 }
 
+/// Asks something of some of a job's tasks.
+async fn steer(field: &Field, job: Uuid, dice: &mut Dice) -> Result<(), Error> {
+    let verb = ["kill", "skip", "retry", "pause-tasks", "unpause-tasks"][dice.roll(5)];
+    let selector = ["a/t-1*", "a/x,10-40", "b", "b/u-7,u-8", "c/v-*", "*/3", "empty", "failed"][dice.roll(8)];
+    let token = field.commands.fetch_add(1, Ordering::Relaxed).to_string();
+    field.world.store.command(Some(field.world.epoch), &asked(job, &Object::Job, verb, selector, &token)).await.map(drop)
+}
+
 /// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left.
 async fn finish_all(field: &Field) {
     let world = &field.world;
@@ -181,6 +190,8 @@ async fn finish_all(field: &Field) {
             .observe(None, *job, &[calm(Object::Job), calm(Object::Layer("a".to_owned())), calm(Object::Layer("c".to_owned()))], None)
             .await
             .expect("unpaused");
+        let all = asked(*job, &Object::Job, "unpause-tasks", "true", "peace");
+        world.store.command(None, &all).await.expect("unpaused");
     }
     sqlx::query("UPDATE igor.requeue SET not_before = statement_timestamp()").execute(&world.database.pool).await.expect("due");
     let in_flight: Vec<Dispatched> = field.handed_out.lock().expect("a lock").clone();
