@@ -28,6 +28,8 @@ pub(super) struct Stretch {
     last: u32,
     filter: Filter,
     meant: Meant,
+    /// So many of a type at most, the last ones first.
+    most: Option<u32>,
 }
 
 impl Stretch {
@@ -37,7 +39,7 @@ impl Stretch {
     }
 
     fn part(scan: &Scan, row: &LayerRow, first: u32, last: u32) -> Self {
-        Self { layer_id: row.id, first, last, filter: scan.filter.clone(), meant: scan.meant }
+        Self { layer_id: row.id, first, last, filter: scan.filter.clone(), meant: scan.meant, most: None }
     }
 }
 
@@ -109,13 +111,38 @@ impl Work<'_> {
 
     /// Stops at once what is queued or running, so that a large command stops the work with its first step.
     pub(super) async fn in_flight(&self, connection: &mut PgConnection) -> Result<u32, Error> {
-        let busy = |scan: &&Scan| self.layers[scan.layer].layer.tasks.queued + self.layers[scan.layer].layer.tasks.running > 0;
-        let whole: Vec<Stretch> =
-            self.selection.scans.iter().filter(busy).map(|scan| Stretch::whole(scan, &self.layers[scan.layer])).collect();
+        let flying = |scan: &Scan| self.layers[scan.layer].layer.tasks.queued + self.layers[scan.layer].layer.tasks.running;
+        let busy: Vec<&Scan> = self.selection.scans.iter().filter(|scan| flying(scan) > 0).collect();
         let statuses: Vec<Status> =
             self.statuses(Meant::Named).into_iter().filter(|status| matches!(status, Status::Queued | Status::Running)).collect();
-        let found = select(connection, &whole, &statuses, IN_FLIGHT).await?;
+        // Most are right behind the cursor; only if some are not there the whole layers are looked through.
+        let all = busy.iter().all(|scan| scan.filter == Filter::default()).then(|| busy.iter().map(|scan| flying(scan)).sum::<u32>());
+        let near = self.behind_cursors(connection, &busy).await?;
+        let mut found = select(connection, &near, &statuses, IN_FLIGHT).await?;
+        if all.is_none_or(|all| found.len() < usize::try_from(all).unwrap_or(usize::MAX)) {
+            let whole: Vec<Stretch> = busy.iter().map(|scan| Stretch::whole(scan, &self.layers[scan.layer])).collect();
+            found = select(connection, &whole, &statuses, IN_FLIGHT).await?;
+        }
         self.touch(connection, &found).await
+    }
+
+    /// Of each layer what dispatch has passed, from its cursor back to as many as are in flight.
+    async fn behind_cursors(&self, connection: &mut PgConnection, scans: &[&Scan]) -> Result<Vec<Stretch>, Error> {
+        let ids: Vec<Uuid> = scans.iter().map(|scan| self.layers[scan.layer].id).collect();
+        let rows = sqlx::query!(
+            r#"SELECT layer_id, max(next_ordinal) AS "cursor!" FROM igor.layer_types WHERE layer_id = ANY($1) GROUP BY layer_id"#,
+            &ids
+        )
+        .fetch_all(connection)
+        .await
+        .act(ACT)?;
+        let cursor = |layer: Uuid| rows.iter().find(|row| row.layer_id == layer).map_or(0, |row| count(row.cursor));
+        let stretch = |scan: &&Scan| {
+            let row = &self.layers[scan.layer];
+            let most = Some(row.layer.tasks.queued + row.layer.tasks.running);
+            Stretch { most, ..Stretch::part(scan, row, 0, cursor(row.id)) }
+        };
+        Ok(scans.iter().map(stretch).collect())
     }
 
     /// Deals with the tasks that are named one by one.
@@ -215,6 +242,7 @@ struct Columns {
     hi: Vec<Option<i32>>,
     like: Vec<Option<String>>,
     meant: Vec<i16>,
+    most: Vec<Option<i32>>,
 }
 
 fn columns(stretches: &[Stretch]) -> Columns {
@@ -226,6 +254,7 @@ fn columns(stretches: &[Stretch]) -> Columns {
         hi: stretches.iter().map(|stretch| stretch.filter.numbers.map(|(_, hi)| int(hi))).collect(),
         like: stretches.iter().map(|stretch| stretch.filter.like.clone()).collect(),
         meant: stretches.iter().map(|stretch| level(stretch.meant)).collect(),
+        most: stretches.iter().map(|stretch| stretch.most.map(int)).collect(),
     }
 }
 
@@ -249,6 +278,7 @@ pub(super) async fn select(
         &of.hi as _,
         &of.like as _,
         &of.meant,
+        &of.most as _,
         &statuses,
         i64::try_from(limit).unwrap_or(i64::MAX)
     )
