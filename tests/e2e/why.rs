@@ -116,7 +116,7 @@ async fn a_held_job_tells_what_most_of_its_tasks_said() {
 #[tokio::test]
 async fn a_dead_workers_name_is_told_until_others_have_its_tasks() {
     world("why_silent", Setup { task_lease: 4.0, workers: 2, ..Setup::default() }, |world, running| async move {
-        world.apply(&job("cut", "", "{name: nap, type: sleep, args: '30', count: 16}"));
+        world.apply(&job("cut", "", "{name: nap, type: sleep, args: '120', count: 16}"));
         world.until_count("SELECT count(*) FROM igor.tasks WHERE status = 'RUNNING'", |count| count == 16).await;
         running.lock().await.workers[0].signal("KILL");
         let told = world.until("cut", "a worker does not answer", |job| why(job).contains("does not answer")).await;
