@@ -58,14 +58,21 @@ pub(crate) async fn ending(world: &World<'_>) -> Ending {
     ending
 }
 
+/// A sentence without its moments.
+fn timeless(words: &str) -> String {
+    let is_moment = |word: &&str| word.len() == "2026-11-24T22:28:49Z".len() && word.ends_with('Z') && word.starts_with("20");
+    words.split(' ').map(|word| if is_moment(&word) { "TIME" } else { word }).collect::<Vec<_>>().join(" ")
+}
+
 /// The jobs' objects; the layers' where they were made: a job that seems short to an operator has none.
 async fn objects(world: &World<'_>, ending: &mut Ending) {
     for job in world.objects("IgorJob").list(&ListParams::default()).await.expect("jobs") {
         let (name, status) = (job.name_any(), &job.data["status"]);
         ending.insert(format!("object {name}: annotations {:?}", job.annotations()));
-        for field in ["phase", "observedGeneration", "progress", "layer", "why"] {
+        for field in ["phase", "observedGeneration", "progress", "layer"] {
             ending.insert(format!("object {name}: {field} {}", status[field]));
         }
+        ending.insert(format!("object {name}: why {}", timeless(status["why"].as_str().unwrap_or_default())));
         for field in ["pending", "queued", "running", "completed", "errored", "skipped"] {
             ending.insert(format!("object {name}: tasks {field} {}", status["tasks"][field]));
         }
