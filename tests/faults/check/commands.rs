@@ -10,6 +10,8 @@ const DELIVERED: i64 = 1_000_000;
 
 pub(super) fn check(facts: &Facts, report: &mut Report) {
     submissions(facts, report);
+    report.count("commands acknowledged", facts.said("acknowledged").count());
+    report.count("commands on parts of jobs acknowledged", facts.said("acknowledged").filter(|line| line["part"] == true).count());
     for line in facts.said("acknowledged") {
         let Some(job) = facts.job_of_uid(&line["uid"]) else { continue };
         if line["part"] == true {
