@@ -14,7 +14,7 @@ use super::in_flight::InFlight;
 use super::pokes::{Moved, Poker};
 use super::troubles::Troubles;
 use super::types::Types;
-use super::wakes::Wakes;
+use super::wakes::{Ticket, Wakes};
 use super::{Error, Handle, Job};
 use crate::queue::{Meta, Owner, TypeKey};
 use crate::store::{Command, Done, Epoch, JobChange, Progress};
@@ -123,18 +123,20 @@ impl Term {
     }
 
     /// Tells the dispatcher and the publisher that a command was carried out on a job: its dispatch may have changed, and the outbox
-    /// may hold revokes and recalls.
-    pub(super) fn carried_out(&self, job_id: Uuid, change: &JobChange) {
+    /// may hold revokes and recalls. The ticket is for who waits until those are done in Redis.
+    pub(super) fn carried_out(&self, job_id: Uuid, change: &JobChange) -> Ticket {
         self.announce(change);
         self.wakes.jobs([job_id]);
-        self.wakes.outbox();
+        self.wakes.outbox()
     }
 
     /// Carries a command out to its end; what a large one stops with its first step is stopped for real meanwhile.
     pub(super) async fn carry_out(&self, command: &Command) -> Result<Done, Error> {
         loop {
             match self.context.store.command_step(Some(self.epoch), command).await? {
-                Progress::More(change) => self.carried_out(command.job_id, &change),
+                Progress::More(change) => {
+                    self.carried_out(command.job_id, &change);
+                }
                 Progress::Done(done) => {
                     self.carried_out(command.job_id, &done.change);
                     return Ok(done);

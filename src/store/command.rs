@@ -107,8 +107,8 @@ fn nothing(refused: Option<Refusal>, change: super::facts::JobChange) -> Done {
 /// One step of one command, in a transaction that holds the job's lock.
 async fn step_of(connection: &mut PgConnection, job: &mut LockedJob, command: &Command) -> Result<Progress, Error> {
     let layers = layers_of(connection, &[job.id], ACT).await?;
-    let Some(so_far) = progress::open(connection, job, command, refusal(job, &layers, command)).await? else {
-        let refused = refusal(job, &layers, command);
+    let refused = refusal(job, &layers, command);
+    let Some(so_far) = progress::open(connection, job, command, refused).await? else {
         return Ok(Progress::Done(nothing(refused, job.unchanged())));
     };
     if so_far.done {

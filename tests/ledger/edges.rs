@@ -4,6 +4,7 @@ use igor::core::command::Object;
 use igor::store::{Sighting, Source};
 use uuid::Uuid;
 
+use crate::dice::Dice;
 use crate::table::quick_world;
 use crate::table::seen::{Job, one};
 use crate::world::{World, asked, job_id, layer, object, plan, task};
@@ -11,18 +12,6 @@ use crate::world::{World, asked, job_id, layer, object, plan, task};
 /// Sequences, and changes in each.
 const SEQUENCES: u64 = 25;
 const CHANGES: usize = 40;
-
-/// Small and reproducible: the seed is printed when a sequence fails.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % (sides as u64)).unwrap_or(0)
-    }
-}
 
 /// An object in Kubernetes: what it says now, and what the operator has seen of it.
 #[derive(Clone, Debug)]

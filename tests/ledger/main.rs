@@ -9,6 +9,7 @@ mod classes;
 mod collect;
 mod command;
 mod days;
+mod dice;
 mod dispatch;
 mod edges;
 mod ends;

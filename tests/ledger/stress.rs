@@ -11,22 +11,11 @@ use igor::core::plan::TaskPlan;
 use igor::store::{Class, Dispatched, Error, Outcome, Recalled, Sighting, Source, Want};
 use uuid::Uuid;
 
+use crate::dice::Dice;
 use crate::world::{World, array, asked, command, job_id, layer, object, outcome, plan, task};
 
 const OPERATORS: u64 = 4;
 const JOBS: usize = 6;
-
-/// Small and reproducible: the seed is printed when a test fails.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % (sides as u64)).unwrap_or(0)
-    }
-}
 
 /// What the operators share: every attempt ever handed out, and what happened.
 struct Field {

@@ -123,7 +123,9 @@ async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carrier
                 term.carried_out(job_id, &change);
                 handled.again(Duration::ZERO);
             }
-            Some(Progress::Done(done)) => term.carried_out(job_id, &done.change),
+            Some(Progress::Done(done)) => {
+                term.carried_out(job_id, &done.change);
+            }
             None => {}
         }
     }

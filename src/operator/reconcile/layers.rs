@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use kube::Resource;
-use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions};
-use serde_json::json;
+use kube::api::{Api, DeleteParams, ListParams, ObjectMeta, PostParams, Preconditions};
 use tokio::time::Instant;
 
 use super::command::{Handled, is_ours};
 use super::observe::Observed;
-use super::publish::{COUNTERS, api_version};
+use super::publish::{COUNTERS, write_status};
 use crate::core::command::Object;
 use crate::core::job::Layer;
 use crate::core::status::Status;
@@ -87,7 +86,8 @@ fn api(term: &Term, observed: &Observed) -> Api<IgorLayer> {
     Api::namespaced(term.context.client.clone(), &observed.namespace)
 }
 
-fn name(observed: &Observed, layer: &str) -> String {
+/// What a layer's handle is called.
+pub(super) fn name(observed: &Observed, layer: &str) -> String {
     format!("{}.{layer}", observed.name)
 }
 
@@ -203,13 +203,5 @@ async fn status(term: &Term, layer: &Layer, facts: &LayerFacts, previous: Option
 
 /// Writes a layer's status; `false` = somebody deleted the handle, or the job with it.
 async fn write(term: &Term, observed: &Observed, layer: &str, status: &IgorLayerStatus) -> Result<bool, Error> {
-    let name = name(observed, layer);
-    let patch = json!({"apiVersion": api_version(), "kind": "IgorLayer", "metadata": {"name": name}, "status": status});
-    term.context.writes.turn().await;
-    metrics::counter!("igor_api_writes_total", "kind" => "IgorLayer", "verb" => "status").increment(1);
-    match api(term, observed).patch_status(&name, &PatchParams::apply(crd::FIELD_MANAGER).force(), &Patch::Apply(&patch)).await {
-        Ok(_) => Ok(true),
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
-        Err(source) => Err(Error::Kube { act: "write a layer's status", source }),
-    }
+    write_status(term, &api(term, observed), &name(observed, layer), status, "write a layer's status").await
 }

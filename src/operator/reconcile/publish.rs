@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use kube::ResourceExt;
 use kube::api::{Api, DeleteParams, Patch, PatchParams, Preconditions};
 use kube::runtime::controller::Action;
+use kube::{Resource, ResourceExt};
 use serde_json::json;
 use tokio::time::Instant;
 
@@ -228,6 +228,28 @@ pub(super) fn status_patch(object: &impl ResourceExt, status: &IgorJobStatus) ->
     })
 }
 
-pub(super) fn api_version() -> String {
+/// Writes the status of a child, complete; `false` = somebody deleted it, or the job with it.
+pub(super) async fn write_status<Kind>(
+    term: &Term,
+    api: &Api<Kind>,
+    name: &str,
+    status: &impl serde::Serialize,
+    act: &'static str,
+) -> Result<bool, Error>
+where
+    Kind: Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
+{
+    let kind = Kind::kind(&()).into_owned();
+    let patch = json!({"apiVersion": api_version(), "kind": kind, "metadata": {"name": name}, "status": status});
+    term.context.writes.turn().await;
+    metrics::counter!("igor_api_writes_total", "kind" => kind, "verb" => "status").increment(1);
+    match api.patch_status(name, &PatchParams::apply(crd::FIELD_MANAGER).force(), &Patch::Apply(&patch)).await {
+        Ok(_) => Ok(true),
+        Err(kube::Error::Api(status)) if status.code == 404 => Ok(false),
+        Err(source) => Err(Error::Kube { act, source }),
+    }
+}
+
+fn api_version() -> String {
     format!("{}/{}", crd::GROUP, crd::VERSION)
 }

@@ -11,8 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kube::ResourceExt;
-use kube::api::{Api, Patch, PatchParams};
-use serde_json::json;
+use kube::api::Api;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,7 +19,7 @@ pub(in crate::operator) use self::added::JOB_NOT_FOUND;
 pub(super) use self::added::take_in;
 use super::command::{Handled, is_ours};
 use super::observe::Observed;
-use super::publish::{COUNTERS, api_version};
+use super::publish::{COUNTERS, write_status};
 use crate::core::command::Object;
 use crate::core::id;
 use crate::crd::status::{TaskView, task_status};
@@ -98,12 +97,5 @@ async fn show_one(
 
 /// Writes an object's status; one that somebody deleted needs none.
 pub(in crate::operator) async fn write(term: &Term, namespace: &str, name: &str, status: &IgorTaskStatus) -> Result<(), Error> {
-    let patch = json!({"apiVersion": api_version(), "kind": "IgorTask", "metadata": {"name": name}, "status": status});
-    term.context.writes.turn().await;
-    metrics::counter!("igor_api_writes_total", "kind" => "IgorTask", "verb" => "status").increment(1);
-    let params = PatchParams::apply(crd::FIELD_MANAGER).force();
-    match api(term, namespace).patch_status(name, &params, &Patch::Apply(&patch)).await {
-        Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
-        done => done.map(drop).map_err(|source| Error::Kube { act: "write a task's status", source }),
-    }
+    write_status(term, &api(term, namespace), name, status, "write a task's status").await.map(drop)
 }

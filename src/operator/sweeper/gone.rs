@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use kube::api::{Api, PartialObjectMeta};
 use kube::runtime::reflector::ObjectRef;
 
-use super::isolate;
+use super::{filled, isolate};
 use crate::core::id;
 use crate::crd::IgorJob;
 use crate::operator::controller::{Deleted, Gone, Watched};
@@ -23,11 +23,8 @@ const GONE: Duration = Duration::from_secs(30);
 /// all unfinished jobs finds those that nobody told of.
 pub(in crate::operator) async fn gone(term: Arc<Term>, watched: Vec<Watched>, deleted: Deleted) -> Result<(), Error> {
     let mut deleted = deleted.lock().await;
-    for part in &watched {
-        tokio::select! {
-            () = term.stop.cancelled() => return Ok(()),
-            filled = part.filled() => filled?,
-        }
+    if !filled(&term, &watched).await? {
+        return Ok(());
     }
     let mut ticks = tokio::time::interval(GONE);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);

@@ -14,6 +14,7 @@ pub(super) use self::leases::leases;
 pub(super) use self::orphans::orphans;
 pub(super) use self::survey::survey;
 use super::Error;
+use super::controller::Watched;
 use super::term::Term;
 use crate::queue::TypeKey;
 
@@ -30,6 +31,17 @@ fn isolate(term: &Term, act: &'static str, done: Result<(), Error>) -> Result<()
         }
         Ok(()) => Ok(()),
     }
+}
+
+/// Waits until every cache is filled; `false` = the term is over.
+async fn filled(term: &Term, watched: &[Watched]) -> Result<bool, Error> {
+    for part in watched {
+        tokio::select! {
+            () = term.stop.cancelled() => return Ok(false),
+            filled = part.filled() => filled?,
+        }
+    }
+    Ok(true)
 }
 
 /// The types whose results are read.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::reflector::ObjectRef;
 
+use super::filled;
 use crate::crd::IgorTask;
 use crate::crd::status::rejected;
 use crate::operator::controller::Watched;
@@ -21,11 +22,8 @@ const PATIENCE_MS: i64 = 30_000;
 
 /// Rejects such objects, until the term is over.
 pub(in crate::operator) async fn orphans(term: Arc<Term>, watched: Vec<Watched>) -> Result<(), Error> {
-    for part in &watched {
-        tokio::select! {
-            () = term.stop.cancelled() => return Ok(()),
-            filled = part.filled() => filled?,
-        }
+    if !filled(&term, &watched).await? {
+        return Ok(());
     }
     loop {
         tokio::select! {

@@ -13,6 +13,7 @@ use super::is_ours;
 use crate::core::command::{Object, OneShot};
 use crate::crd::{self, IgorJob, IgorLayer, IgorTask};
 use crate::operator::Error;
+use crate::operator::reconcile::layers;
 use crate::operator::reconcile::observe::Observed;
 use crate::operator::term::Term;
 
@@ -39,7 +40,7 @@ pub(super) fn of_job(term: &Term, observed: &Observed) -> Vec<Carrier> {
     let acknowledged = job.status.as_ref().map(|status| status.last_handled.clone()).unwrap_or_default();
     let mut carriers = vec![Carrier::new(Object::Job, &job.metadata, job.object_ref(&()), (Some(job.spec.paused), acknowledged))];
     for layer in &job.spec.layers {
-        let Some(handle) = term.handle(&observed.namespace, &format!("{}.{}", observed.name, layer.name)) else { continue };
+        let Some(handle) = term.handle(&observed.namespace, &layers::name(observed, &layer.name)) else { continue };
         if is_ours(observed, handle.as_ref()) {
             let acknowledged = term.context.memory(&observed.uid).acknowledged_on(&layer.name);
             let about = reference_of_layer(&handle.metadata);

@@ -105,9 +105,9 @@ pub(super) async fn carry_out(term: &Term, observed: &Observed, job_id: Uuid, ca
             Ok(Shot::Waits)
         }
         Progress::Done(done) => {
-            term.carried_out(job_id, &done.change);
+            let ticket = term.carried_out(job_id, &done.change);
             // Once it is acknowledged nothing of it runs: not before Redis was told.
-            if !term.wakes.is_relayed(term.wakes.outbox()).await {
+            if !term.wakes.is_relayed(ticket).await {
                 return Ok(Shot::Waits);
             }
             // One that the user keeps is found done after each restart.
