@@ -18,7 +18,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("look", &[]),
     ("partitions", &[]),
+    ("proxy", &[]),
     ("selftest", &[]),
+    ("standalone", &["Work"]),
     ("telemetry", &[]),
 ];
 

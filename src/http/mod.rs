@@ -22,7 +22,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::error::Error;
 use self::error::Fault;
 use self::limits::Shares;
-pub use self::server::run;
+pub use self::server::{run, run_beside_operator};
 use crate::{config, store};
 
 /// What every handler may use. Cheap to clone.

@@ -8,4 +8,6 @@ mod world;
 
 mod auth;
 mod health;
+mod proxy;
 mod served;
+mod standalone;
