@@ -10,6 +10,7 @@ mod limits;
 mod route;
 mod server;
 mod v1;
+mod v2;
 
 use std::sync::Arc;
 
@@ -52,7 +53,9 @@ impl Api {
 fn router(api: Api) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
+        .route("/api/openapi.json", get(async || Json(v2::openapi())))
         .merge(route::guarded(v1::routes(), &api))
+        .merge(route::guarded(v2::routes(), &api))
         .fallback(async || Fault::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(async || Fault::Method)
         .layer(CatchPanicLayer::custom(error::panicked))

@@ -13,6 +13,8 @@ use super::{Api, Fault, limits};
 
 /// A route: where, what its caller must be allowed to do, and what it does.
 pub(super) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare the routes with the document"))]
+    method: Method,
     path: &'static str,
     need: Need,
     handler: MethodRouter<Api>,
@@ -26,13 +28,19 @@ impl Route {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that routes have");
-        Self { path, need, handler: on(filter, handler) }
+        Self { method: method.clone(), path, need, handler: on(filter, handler) }
+    }
+
+    /// How it is called: the method in small letters, and the path.
+    #[cfg(test)]
+    pub(super) fn address(&self) -> (String, &'static str) {
+        (self.method.as_str().to_lowercase(), self.path)
     }
 }
 
 /// The router of such routes: the caller is known, has a share left, and was asked about before anything is answered.
 pub(super) fn guarded(routes: Vec<Route>, api: &Api) -> Router<Api> {
-    routes.into_iter().fold(Router::new(), |router, Route { path, need, handler }| router.route(path, guard(handler, need, api)))
+    routes.into_iter().fold(Router::new(), |router, Route { path, need, handler, .. }| router.route(path, guard(handler, need, api)))
 }
 
 /// The same for a handler that is routed by other means.

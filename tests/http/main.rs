@@ -7,7 +7,9 @@ mod support;
 mod world;
 
 mod auth;
+mod client;
 mod health;
 mod proxy;
 mod served;
 mod standalone;
+mod v2;

@@ -68,7 +68,7 @@ class Transport:
                 if left == 0 or error.status not in _AGAIN:
                     raise
                 wait = max(pause, error.retry_after or 0.0)
-            time.sleep(wait * random.uniform(0.75, 1.25))  # noqa: S311
+            time.sleep(wait * random.uniform(0.75, 1.25))
             pause *= 2
         raise AssertionError("the last try returns or raises")
 

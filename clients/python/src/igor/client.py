@@ -121,7 +121,7 @@ class Client:
     ) -> Iterator[Job]:
         """Jobs of a namespace, or of all that one may list; the newest first. Pages are asked for as they are needed."""
         path = "/api/v2/jobs" if namespace is None else f"/api/v2/namespaces/{quote(namespace, safe='')}/jobs"
-        query = {"status": status, "name": name, "reason": reason, "queue": queue, "paused": paused, "finished": finished}
+        query: dict[str, Any] = {"status": status, "name": name, "reason": reason, "queue": queue, "paused": paused, "finished": finished}
         query |= {"deleted": deleted, "createdAfter": created_after, "createdBefore": created_before}
         query |= {"sort": "created" if oldest_first else "-created", "limit": page}
         return self._pages(Job, path, query)

@@ -71,7 +71,7 @@ def of(response: httpx.Response) -> ApiError:
         body = None
     said: dict[str, Any] = body if isinstance(body, dict) else {}
     detail = str(said.get("detail") or said.get("error") or said.get("title") or response.reason_phrase)
-    faults = said.get("faults") or said.get("errors") or [detail]
+    faults = said.get("errors") or [detail]
     kind = _BY_STATUS.get(response.status_code, ApiError)
     return kind(response.status_code, detail, [str(fault) for fault in faults], retry_after(response))
 
