@@ -50,14 +50,10 @@ pub struct Client {
 /// What may be asked of a job, a layer or a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verb {
-    /// Start nothing new of it; what runs ends.
+    /// Start nothing new of it; what runs ends. Of selected tasks: pause each of them.
     Pause,
     /// Go on.
     Unpause,
-    /// Pause tasks one by one.
-    PauseTasks,
-    /// Go on with tasks that were paused one by one.
-    UnpauseTasks,
     /// Leave tasks out: they count as done.
     Skip,
     /// Stop tasks: they are errored.
@@ -71,8 +67,6 @@ impl Verb {
         match self {
             Self::Pause => "pause",
             Self::Unpause => "unpause",
-            Self::PauseTasks => "pause-tasks",
-            Self::UnpauseTasks => "unpause-tasks",
             Self::Skip => "skip",
             Self::Kill => "kill",
             Self::Retry => "retry",
@@ -84,7 +78,7 @@ impl Verb {
 #[derive(Clone, Debug, Default, Serialize, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct Ask {
-    /// Of which tasks, as annotations say it; of those that the verb is usually for if not said.
+    /// Of which tasks: `failed`, or as in `render/3-9,17,join`; all that the verb can touch if not said.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub select: Option<String>,
     /// Why, for the audit.
@@ -96,6 +90,13 @@ pub struct Ask {
     /// Only while this is its etag.
     #[serde(skip)]
     pub etag: Option<String>,
+}
+
+/// The header by which doing a thing twice is doing it once.
+const KEY: &str = "idempotency-key";
+
+fn new_key() -> String {
+    uuid::Uuid::from_u128(rand::random()).to_string()
 }
 
 #[derive(Deserialize)]
@@ -120,13 +121,14 @@ impl Client {
     }
 
     /// Adds tasks, each as in a spec, to a layer that has not begun, or is paused. Under the same `key` a call that was cut off is
-    /// completed by repeating it with the same tasks, which this method does a few times itself.
-    pub async fn add_tasks(&self, layer: &Address, tasks: &[Value], key: &str) -> Result<Added, Error> {
+    /// completed by repeating it with the same tasks, which this method does a few times itself. Without one, each call is new.
+    pub async fn add_tasks(&self, layer: &Address, tasks: &[Value], key: Option<&str>) -> Result<Added, Error> {
         let mut lines = Vec::new();
         for task in tasks {
             serde_json::to_writer(&mut lines, task).map_err(Error::Spoken)?;
             lines.push(b'\n');
         }
+        let key = key.map_or_else(new_key, str::to_owned);
         self.transport.pour(&format!("{}/tasks:bulk", layer.path()), lines, key).await
     }
 
@@ -209,10 +211,11 @@ impl Client {
         Ok(ended.expect("a watch goes on until its job has ended"))
     }
 
-    /// Asks a verb of a job, a layer or a task.
+    /// Asks a verb of a job, a layer or a task. It carries a key, so that it is done once however often it had to be sent.
     pub async fn command(&self, verb: Verb, of: &Address, ask: &Ask) -> Result<Done, Error> {
-        let etag: Vec<(&str, String)> = ask.etag.iter().map(|etag| ("if-match", format!("\"{etag}\""))).collect();
-        self.transport.post(&format!("{}:{}", of.path(), verb.as_str()), ask, &etag).await
+        let etag = ask.etag.as_ref().map(|etag| ("if-match", format!("\"{etag}\"")));
+        let headers: Vec<_> = etag.into_iter().chain([(KEY, new_key())]).collect();
+        self.transport.post(&format!("{}:{}", of.path(), verb.as_str()), ask, &headers).await
     }
 
     /// The job once it is another than it was.

@@ -234,22 +234,33 @@ pub struct Cause {
 
 /// What a verb did, or would do.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase", default)]
-#[derive(Default)]
+#[serde(rename_all = "camelCase")]
 pub struct Done {
-    /// The command, to be found in the audit.
+    /// The command, to be found in the audit; none of a dry run.
     pub id: Option<String>,
+    /// Of what it was asked: `job`, `layer/NAME` or `task/LAYER/NAME`.
+    pub object: String,
+    /// Of which of its tasks.
+    pub select: String,
+    /// Whether it is done; a large command goes on by itself.
+    pub done: bool,
     /// Tasks that it is about.
     pub matched: u32,
+    /// Whether `matched` is their number, and not only as far as they were counted.
+    pub exact: bool,
     /// Tasks that it moved.
     pub changed: u32,
-    /// Some of those that it is about.
+    /// Some of the tasks that a dry run found, as `LAYER/TASK`.
     pub sample: Vec<String>,
 }
 
 /// What came of adding tasks.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 pub struct Added {
-    /// How many the layer got by this key so far.
-    pub added: u32,
+    /// Tasks that were sent.
+    pub received: u64,
+    /// Those of them that are new.
+    pub added: u64,
+    /// Those that were there already: of an earlier try, or of the same names.
+    pub already: u64,
 }

@@ -6,6 +6,7 @@ use reqwest::{RequestBuilder, Url};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::KEY;
 use super::address::Query;
 use super::error::{Error, Refusal};
 
@@ -36,21 +37,28 @@ impl Transport {
         self.again("GET", path, || self.http.get(self.url(path)).query(query.words())).await
     }
 
-    /// Asks for a change, once: whether it was done when no answer comes is not known.
+    /// Asks for a change. Tried again only with a key, by which twice is once: else it is not known whether it was done.
     pub(super) async fn post<Shown: DeserializeOwned>(
         &self,
         path: &str,
         body: &impl Serialize,
         headers: &[(&str, String)],
     ) -> Result<Shown, Error> {
-        let request = self.http.post(self.url(path)).json(body);
-        self.once("POST", path, headers.iter().fold(request, |request, (name, value)| request.header(*name, value))).await
+        let plain = || self.http.post(self.url(path)).json(body);
+        let request = || headers.iter().fold(plain(), |request, (name, value)| request.header(*name, value));
+        if headers.iter().any(|(name, _)| *name == KEY) {
+            self.again("POST", path, request).await
+        } else {
+            self.once("POST", path, request()).await
+        }
     }
 
-    /// Sends lines under a key, by which twice is once.
-    pub(super) async fn pour<Shown: DeserializeOwned>(&self, path: &str, lines: Vec<u8>, key: &str) -> Result<Shown, Error> {
-        let kind = ("content-type", "application/x-ndjson");
-        let request = || self.http.post(self.url(path)).header(kind.0, kind.1).header("idempotency-key", key).body(lines.clone());
+    /// Sends lines under a key.
+    pub(super) async fn pour<Shown: DeserializeOwned>(&self, path: &str, lines: Vec<u8>, key: String) -> Result<Shown, Error> {
+        let request = || {
+            let request = self.http.post(self.url(path)).header("content-type", "application/x-ndjson");
+            request.header(KEY, &key).body(lines.clone())
+        };
         self.again("POST", path, request).await
     }
 

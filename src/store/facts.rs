@@ -13,7 +13,9 @@ mod work;
 
 pub use audit::{Event, Given, Moved, TaskPage, TaskPlace, TaskView};
 pub use growth::{Added, Adding, NotAdded};
-pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
+pub use job::{
+    Accepted, Command, Done, Guarded, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing, Would,
+};
 pub use lists::{AttemptRow, JobFilter, JobRow, LayerView, Moment, OpenWork, Order, Page, TaskFilter, TaskRow, TransitionRow};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
 pub use view::{FailedTask, Failure, LayerFacts, Snapshot, TaskFacts};

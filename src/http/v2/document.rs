@@ -3,10 +3,10 @@
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{jobs, layers, past, tasks, why};
+use super::{bulk, jobs, layers, past, steer, tasks, why, work};
 
 /// Kinds of which `fields` shows a part.
-const PARTED: &[&str] = &["Job", "Layer", "Task", "WholeTask", "Attempt", "Transition", "Command"];
+const PARTED: &[&str] = &["Job", "Layer", "Task", "WholeTask", "Attempt", "Transition", "Command", "Kind", "Queue", "Worker"];
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,6 +27,16 @@ const PARTED: &[&str] = &["Job", "Layer", "Task", "WholeTask", "Attempt", "Trans
         why::of_job,
         why::of_layer,
         why::of_task,
+        steer::job,
+        steer::layer,
+        steer::task,
+        bulk::add,
+        work::types,
+        work::types_of,
+        work::queues,
+        work::queues_of,
+        work::workers,
+        work::workers_of,
     )
 )]
 struct Document;

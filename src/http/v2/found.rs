@@ -12,7 +12,6 @@ use crate::store::{JobRow, LayerView, TaskRow};
 /// The job of an address: the newest of a name, or the one of an object.
 pub(super) struct OfJob {
     pub(super) job: JobRow,
-    pub(super) caller: Caller,
 }
 
 /// A layer of an address, and its job.
@@ -38,7 +37,7 @@ impl FromRequestParts<Api> for OfJob {
             (_, _, Some(uid)) => by_uid(api, &caller, uid).await?,
             _ => return Err(Fault::Broken),
         };
-        Ok(Self { job, caller })
+        Ok(Self { job })
     }
 }
 
@@ -101,7 +100,7 @@ async fn by_uid(api: &Api, caller: &Caller, uid: &str) -> Result<JobRow, Fault> 
 }
 
 /// What is said of a job that is not there, and of one that the caller may not know of: the same.
-fn absent() -> Fault {
+pub(super) fn absent() -> Fault {
     Fault::NotFound("there is no such object".to_owned())
 }
 

@@ -50,7 +50,7 @@ async fn page(api: &Api, asked: &OfJobs, namespaces: Option<Vec<String>>) -> Res
 #[utoipa::path(get, path = "/api/v2/namespaces/{namespace}/jobs/{job}", operation_id = "getJob", tag = "jobs",
     params(("namespace" = String, Path), ("job" = String, Path), OfOne),
     responses((status = 200, body = Job, headers(("ETag" = String)))))]
-pub(super) async fn get(OfJob { job, .. }: OfJob, Query(asked): Query<OfOne>) -> Result<Response, Fault> {
+pub(super) async fn get(OfJob { job }: OfJob, Query(asked): Query<OfOne>) -> Result<Response, Fault> {
     let fields = Fields::read::<Job>(asked.fields.as_deref())?;
     let etag = job.version;
     answered::one(&Job::from(job), Some(etag), &fields)

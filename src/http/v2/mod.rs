@@ -6,14 +6,17 @@
 
 mod answered;
 mod asked;
+mod bulk;
 mod document;
 mod found;
 mod jobs;
 mod layers;
 mod past;
 mod shown;
+mod steer;
 mod tasks;
 mod why;
+mod work;
 
 use axum::http::Method;
 
@@ -46,7 +49,18 @@ macro_rules! of_job {
 pub(super) fn routes() -> Vec<Route> {
     let mut routes = vec![
         Route::new(&Method::GET, "/api/v2/jobs", Need::List, jobs::list),
+        Route::new(&Method::GET, "/api/v2/types", Need::List, work::types),
+        Route::new(&Method::GET, "/api/v2/queues", Need::List, work::queues),
+        Route::new(&Method::GET, "/api/v2/workers", Need::List, work::workers),
         Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/jobs", Need::List, jobs::list_of_namespace),
+        Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/types", Need::List, work::types_of),
+        Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/queues", Need::List, work::queues_of),
+        Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/workers", Need::List, work::workers_of),
+        // The last part is a name and a verb, as in `nightly:retry`.
+        Route::new(&Method::POST, "/api/v2/namespaces/{namespace}/jobs/{job}", Need::Patch, steer::job),
+        Route::new(&Method::POST, "/api/v2/namespaces/{namespace}/jobs/{job}/layers/{layer}", Need::Patch, steer::layer),
+        Route::new(&Method::POST, "/api/v2/namespaces/{namespace}/jobs/{job}/layers/{layer}/tasks/{task}", Need::Patch, steer::task),
+        Route::new(&Method::POST, "/api/v2/namespaces/{namespace}/jobs/{job}/layers/{layer}/tasks:bulk", Need::Patch, bulk::add).streamed(),
     ];
     routes.extend(of_job!("/api/v2/namespaces/{namespace}/jobs/{job}"));
     routes.extend(of_job!("/api/v2/jobs/{uid}"));
@@ -66,7 +80,9 @@ mod tests {
         let document = openapi();
         let paths = document["paths"].as_object().expect("paths").iter().filter(|(path, _)| path.starts_with("/api/v2/"));
         let documented: BTreeSet<(String, String)> = paths
-            .flat_map(|(path, operations)| operations.as_object().expect("operations").keys().map(|method| (method.clone(), path.clone())))
+            .flat_map(|(path, operations)| {
+                operations.as_object().expect("operations").keys().map(|method| (method.clone(), path.replace(":{verb}", "")))
+            })
             .collect();
         assert_eq!(documented, routes);
     }

@@ -26,7 +26,7 @@ pub(super) async fn attempts(State(api): State<Api>, of: OfTask, Query(asked): Q
 /// What moved in a job: itself and its layers, oldest first.
 #[utoipa::path(get, path = "/api/v2/namespaces/{namespace}/jobs/{job}/transitions", operation_id = "listTransitions", tag = "history",
     params(("namespace" = String, Path), ("job" = String, Path), Plain), responses((status = 200, body = Page<Transition>)))]
-pub(super) async fn of_job(State(api): State<Api>, OfJob { job, .. }: OfJob, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
+pub(super) async fn of_job(State(api): State<Api>, OfJob { job }: OfJob, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
     let layers = api.ledger.layers(job.job_id).await?;
     let own = std::iter::once((job.job_id, Object::Job));
     let objects: Vec<_> = own.chain(layers.into_iter().map(|layer| (layer.layer_id, Object::Layer(layer.name)))).collect();
@@ -64,7 +64,7 @@ async fn transitions(api: &Api, objects: &[(Uuid, Object)], asked: &Plain) -> Re
 /// What was asked of a job, a layer or a task of it, by whom and why, oldest first: its audit.
 #[utoipa::path(get, path = "/api/v2/namespaces/{namespace}/jobs/{job}/commands", operation_id = "listCommands", tag = "history",
     params(("namespace" = String, Path), ("job" = String, Path), Plain), responses((status = 200, body = Page<Command>)))]
-pub(super) async fn commands(State(api): State<Api>, OfJob { job, .. }: OfJob, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
+pub(super) async fn commands(State(api): State<Api>, OfJob { job }: OfJob, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
     let fields = Fields::read::<Command>(asked.fields.as_deref())?;
     let (limit, after) = asked.by_moment()?;
     let found = api.ledger.commands(job.job_id, after, limit).await?;

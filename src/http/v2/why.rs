@@ -45,7 +45,7 @@ impl From<Answer> for Why {
 /// Why a job stands as it does.
 #[utoipa::path(get, path = "/api/v2/namespaces/{namespace}/jobs/{job}/why", operation_id = "whyJob", tag = "why",
     params(("namespace" = String, Path), ("job" = String, Path)), responses((status = 200, body = Why)))]
-pub(super) async fn of_job(State(api): State<Api>, OfJob { job, .. }: OfJob) -> Result<Json<Why>, Fault> {
+pub(super) async fn of_job(State(api): State<Api>, OfJob { job }: OfJob) -> Result<Json<Why>, Fault> {
     told(&api, &job, None, None).await
 }
 

@@ -20,7 +20,7 @@ import httpx
 from ._transport import Token, Transport
 from .model import Added, Attempt, Command, Done, Job, Layer, Task, Transition, Why, _Shown
 
-Verb = Literal["pause", "unpause", "pause-tasks", "unpause-tasks", "skip", "kill", "retry"]
+Verb = Literal["pause", "unpause", "skip", "kill", "retry"]
 Item = TypeVar("Item", bound=_Shown)
 # Between two looks at a job: a change brings the short one back.
 _SOON, _LATER = 0.2, 10.0
@@ -212,14 +212,17 @@ class Client:
         dry_run: bool = False,
         etag: str | None = None,
     ) -> Done:
-        """Asks a verb of a job, a layer or a task; `select` says of which of its tasks, as in `igor/kill` annotations.
+        """Asks a verb of a job, a layer or a task. It is done once, however often it has to be sent.
 
+        `select` says of which of its tasks: `failed`, or as in `render/3-9,17,join`; if unset, all that the verb can touch.
         `dry_run` only tells what it would be about. With an `etag` it is done only while that is the etag, else
         `PreconditionFailed` is raised.
         """
         said = {"select": select, "reason": reason, "dryRun": dry_run or None}
         body = {name: value for name, value in said.items() if value is not None}
-        headers = {} if etag is None else {"If-Match": f'"{etag}"'}
+        headers = {"Idempotency-Key": str(uuid.uuid4())}
+        if etag is not None:
+            headers["If-Match"] = f'"{etag}"'
         return Done.of(self._transport.post(f"{_Address(namespace, job, layer, task).path}:{verb}", body, headers))
 
     def pause(self, namespace: str, job: str, layer: str | None = None, task: str | None = None, **more: Any) -> Done:

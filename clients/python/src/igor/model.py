@@ -208,16 +208,27 @@ class Why(_Shown):
 
 @dataclass(frozen=True)
 class Done(_Shown):
-    """What a verb did, or would do: the command's id, how many tasks it is about, some of them, and how many it moved."""
+    """What a verb did, or would do.
+
+    `matched`: tasks that it is about, all of them only if `exact`. `changed`: tasks that it moved. `sample`: some of those that a
+    dry run found, as LAYER/TASK. A large command that is not `done` goes on by itself; `Client.commands` shows when it is.
+    """
 
     id: str | None = None
+    verb: str = ""
+    object: str = ""
+    select: str = ""
+    done: bool = False
     matched: int = 0
+    exact: bool = False
     changed: int = 0
     sample: list[str] = dataclasses.field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Added(_Shown):
-    """What came of adding tasks: how many the layer got by this key so far."""
+    """What came of adding tasks: how many were sent, how many of them are new, how many were there of an earlier try."""
 
+    received: int = 0
     added: int = 0
+    already: int = 0
