@@ -18,10 +18,12 @@ pub(crate) struct Standalone {
 pub(crate) async fn run(flags: Standalone) -> anyhow::Result<()> {
     let operator = config::Operator { migrate: true, ..config::Operator::load(flags.operator)? };
     let api = config::Api::beside(&operator, flags.api, &flags.work.namespace)?;
-    let database = operator::database(&operator.database);
+    let (database, queue) = (operator::database(&operator.database), operator::redis(&operator.redis));
     let work = flags.work.options(&operator.redis)?;
-    tokio::try_join!(async { Ok(operator::run(operator).await?) }, async { Ok(http::run_beside_operator(api, database).await?) }, async {
-        Ok(worker::serve(work).await?)
-    },)
+    tokio::try_join!(
+        async { Ok(operator::run(operator).await?) },
+        async { Ok(http::run_beside_operator(api, database, queue).await?) },
+        async { Ok(worker::serve(work).await?) },
+    )
     .map(|_: ((), (), ())| ())
 }

@@ -27,7 +27,7 @@ mod transport;
 
 use std::time::Duration;
 
-use futures::stream::{self, Stream, TryStreamExt};
+use futures::stream::{self, BoxStream, StreamExt, TryStreamExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -40,6 +40,9 @@ use self::transport::Transport;
 /// Between two looks at a job that is watched: a change brings the short one back.
 const SOON: Duration = Duration::from_millis(200);
 const LATER: Duration = Duration::from_secs(10);
+
+/// What a list has, one by one; the first error ends it.
+pub type Items<Item> = BoxStream<'static, Result<Item, Error>>;
 
 /// One API. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -143,12 +146,12 @@ impl Client {
     }
 
     /// Jobs of a namespace, or of all that one may list; the newest first. Pages are asked for as they are needed.
-    pub fn jobs(&self, namespace: Option<&str>, query: &Query) -> impl Stream<Item = Result<Job, Error>> + use<> {
+    pub fn jobs(&self, namespace: Option<&str>, query: &Query) -> Items<Job> {
         self.pages(address::jobs_of(namespace), query)
     }
 
     /// The layers of a job, in the order in which they run.
-    pub fn layers(&self, job: &Address) -> impl Stream<Item = Result<Layer, Error>> + use<> {
+    pub fn layers(&self, job: &Address) -> Items<Layer> {
         self.pages(format!("{}/layers", job.path()), &Query::new())
     }
 
@@ -158,7 +161,7 @@ impl Client {
     }
 
     /// The tasks of a layer. Pages are asked for as they are needed.
-    pub fn tasks(&self, layer: &Address, query: &Query) -> impl Stream<Item = Result<Task, Error>> + use<> {
+    pub fn tasks(&self, layer: &Address, query: &Query) -> Items<Task> {
         self.pages(format!("{}/tasks", layer.path()), query)
     }
 
@@ -168,17 +171,17 @@ impl Client {
     }
 
     /// The attempts of a task.
-    pub fn attempts(&self, task: &Address) -> impl Stream<Item = Result<Attempt, Error>> + use<> {
+    pub fn attempts(&self, task: &Address) -> Items<Attempt> {
         self.pages(format!("{}/attempts", task.path()), &Query::new())
     }
 
     /// What moved, oldest first: of a task, of a layer, or of a job with its layers.
-    pub fn transitions(&self, of: &Address) -> impl Stream<Item = Result<Transition, Error>> + use<> {
+    pub fn transitions(&self, of: &Address) -> Items<Transition> {
         self.pages(format!("{}/transitions", of.path()), &Query::new())
     }
 
     /// What was asked of a job, by whom and why, oldest first.
-    pub fn commands(&self, job: &Address) -> impl Stream<Item = Result<Command, Error>> + use<> {
+    pub fn commands(&self, job: &Address) -> Items<Command> {
         self.pages(format!("{}/commands", job.path()), &Query::new())
     }
 
@@ -189,7 +192,7 @@ impl Client {
 
     /// The job now, and again each time it has moved, until it has ended. It follows the job that has the name now: one that takes
     /// its name later is another. It asks seldom while nothing moves.
-    pub fn watch(&self, job: &Address) -> impl Stream<Item = Result<Job, Error>> + use<> {
+    pub fn watch(&self, job: &Address) -> Items<Job> {
         let (client, address) = (self.clone(), job.clone());
         stream::try_unfold(None, move |last: Option<Job>| {
             let (client, address) = (client.clone(), address.clone());
@@ -202,12 +205,13 @@ impl Client {
                 Ok(Some((job.clone(), Some(job))))
             }
         })
+        .boxed()
     }
 
     /// Waits until a job has ended, however, and returns it.
     pub async fn wait(&self, job: &Address) -> Result<Job, Error> {
-        let ended = self.watch(job).try_filter(|job| std::future::ready(job.finished_at.is_some()));
-        let ended = std::pin::pin!(ended).try_next().await?;
+        let mut ended = self.watch(job).try_filter(|job| std::future::ready(job.finished_at.is_some()));
+        let ended = ended.try_next().await?;
         Ok(ended.expect("a watch goes on until its job has ended"))
     }
 
@@ -231,7 +235,7 @@ impl Client {
         }
     }
 
-    fn pages<Item: DeserializeOwned>(&self, path: String, query: &Query) -> impl Stream<Item = Result<Item, Error>> + use<Item> {
+    fn pages<Item: DeserializeOwned + Send + 'static>(&self, path: String, query: &Query) -> Items<Item> {
         let (transport, query) = (self.transport.clone(), query.clone());
         let pages = stream::try_unfold(Some(query), move |query: Option<Query>| {
             let (transport, path) = (transport.clone(), path.clone());
@@ -242,6 +246,6 @@ impl Client {
                 Ok(Some((stream::iter(page.items.into_iter().map(Ok)), next)))
             }
         });
-        pages.try_flatten()
+        pages.try_flatten().boxed()
     }
 }

@@ -89,7 +89,7 @@ async fn a_client_that_watches_sees_a_job_move_to_its_end() {
     served("a_client_that_watches_sees_a_job_move_to_its_end", Setup::default(), async |api, _| {
         let client = client(&api);
         let nightly = submitted(&api, &client).await;
-        let mut watch = Box::pin(client.watch(&nightly));
+        let mut watch = client.watch(&nightly);
         let mut seen = vec![watch.next().await.expect("a job").expect("a job")];
         client.command(Verb::Unpause, &nightly.clone().layer("join"), &Ask::default()).await.expect("unpaused");
         seen.extend(watch.try_collect::<Vec<_>>().await.expect("jobs"));

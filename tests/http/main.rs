@@ -12,4 +12,5 @@ mod health;
 mod proxy;
 mod served;
 mod standalone;
+mod v1;
 mod v2;

@@ -7,6 +7,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,12 +82,12 @@ def test_tasks_are_added_once_under_a_key_and_listed_page_by_page(client: igor.C
 
 
 def test_a_watch_tells_each_move_until_the_end(client: igor.Client, job: igor.Job) -> None:
-    seen = []
+    seen: list[igor.Job] = []
     for now in client.watch(job.namespace, job.name):
         if not seen:
             client.unpause(job.namespace, job.name, "join")
         seen.append(now)
-    assert all(one != other for one, other in zip(seen, seen[1:], strict=False))
+    assert all(one != other for one, other in pairwise(seen))
     assert [now.finished for now in seen] == [False] * (len(seen) - 1) + [True]
     assert client.wait(job.namespace, job.name) == seen[-1]
     assert [move.after for move in client.transitions(job.namespace, job.name, "join")][-1] == "COMPLETED"
