@@ -1,39 +1,53 @@
-//! Types, queues and workers.
+//! Types, queues and workers, with an operator and a worker that work.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Hand, array, each, layer};
+use super::each;
 use crate::served::served;
 use crate::support::until;
 use crate::world::{SOON, Setup};
 
+const JOB: &str = "
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {name: j}
+spec:
+  layers:
+  - name: a
+    tasks: [{name: done, type: noop}, {name: frame, type: render, count: 3}]
+";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn who_works_and_what_waits_is_shown_by_namespace() {
-    let setup = Setup { operators: 0, workers: 1, task_lease: 30.0 };
-    served("who_works_and_what_waits_is_shown_by_namespace", setup, async |api, _running| {
-        let hand = Hand::of(&api).await;
-        let object = hand.accept("j", 0, vec![layer("a", 0, vec![array("t", 30)])]).await;
-        let namespace = &object.namespace;
-        let types = api.get(&format!("/api/v2/namespaces/{namespace}/types")).await.ok();
-        let render = types["items"].as_array().expect("types").iter().find(|kind| kind["type"] == "render").expect("the job's type").clone();
+    served("who_works_and_what_waits_is_shown_by_namespace", Setup::default(), async |api, _running| {
+        let namespace = api.world.namespace().to_owned();
+        api.world.apply(JOB);
+        api.world.until("j", "the task that somebody serves is done", |job| job["status"]["tasks"]["completed"] == 1).await;
+        let render = until("the others wait in the queue", SOON, || async {
+            let types = api.get(&format!("/api/v2/namespaces/{namespace}/types")).await.ok();
+            let all = types["items"].as_array().expect("types").clone();
+            let queued = |kind: &&Value| kind["type"] == "render" && kind["queued"] == 3;
+            all.iter().find(queued).cloned().ok_or(types)
+        })
+        .await;
         let expected = json!({
-            "namespace": namespace, "queue": "default", "type": "render", "openLayers": 1, "ahead": 30, "waiting": 0, "queued": 0, "held": 0,
+            "namespace": namespace, "queue": "default", "type": "render", "openLayers": 1, "ahead": 0, "waiting": 0, "queued": 3, "held": 0,
             "workers": 0
         });
         assert_eq!(render, expected);
-        let queues = api.get("/api/v2/queues?fields=namespace,queue,openLayers").await.ok();
-        assert_eq!(queues["items"], json!([{"namespace": namespace, "queue": "default", "openLayers": 1}]));
-        // A worker's card is there once it has begun.
-        let worker = until("the worker is shown", SOON, || async {
+        let queues = api.get("/api/v2/queues?fields=namespace,queue,queued").await.ok();
+        assert_eq!(queues["items"], json!([{"namespace": namespace, "queue": "default", "queued": 3}]));
+        let worker = until("the worker has told what it did", SOON, || async {
             let workers = api.get(&format!("/api/v2/namespaces/{namespace}/workers")).await.ok();
-            workers["items"].as_array().and_then(|all| all.first().cloned()).ok_or(workers)
+            workers["items"].as_array().and_then(|all| all.iter().find(|worker| worker["done"] == 1).cloned()).ok_or(workers)
         })
         .await;
-        assert_eq!((&worker["alive"], &worker["slots"], &worker["language"]), (&json!(true), &json!(8), &json!("rust")), "{worker}");
-        let served = worker["types"].as_array().expect("types");
-        assert!(served.contains(&json!(format!("{namespace}.default/noop"))), "{worker}");
-        let names = each(&api.get("/api/v2/types?limit=2").await.ok(), "type");
-        assert_eq!(names.len(), 2);
+        assert_eq!((&worker["alive"], &worker["slots"]), (&json!(true), &json!(8)), "{worker}");
+        assert!(worker["types"].as_array().is_some_and(|types| types.contains(&json!(format!("{namespace}.default/noop")))), "{worker}");
+        let first = api.get("/api/v2/types?limit=2").await.ok();
+        let rest = api.get(&format!("/api/v2/types?limit=1000&after={}", first["next"].as_str().expect("more"))).await.ok();
+        let all = [each(&first, "type"), each(&rest, "type")].concat();
+        assert!(["noop", "render", "sleep"].iter().all(|kind| all.iter().filter(|known| known == kind).count() == 1), "{all:?}");
     })
     .await;
 }
