@@ -167,7 +167,7 @@ async fn while_the_ledger_is_away_the_answer_is_503_and_afterwards_all_is_well()
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_api_server_is_away_the_answer_is_503() {
     served("while_the_api_server_is_away_the_answer_is_503", STILL, async |api, _| {
-        let text = std::fs::read_to_string(from_rig("IGOR_TEST_KUBECONFIG")).expect("a kubeconfig");
+        let text = std::fs::read_to_string(from_rig("IGOR_TEST_API_KUBECONFIG")).expect("a kubeconfig");
         let server = text.lines().find_map(|line| line.split("server: ").nth(1)).expect("a server").split(',').next().expect("a server");
         let nowhere = api.world.folder.join("nowhere.kubeconfig");
         std::fs::write(&nowhere, text.replace(server, "\"https://127.0.0.1:1\"")).expect("written");

@@ -84,10 +84,10 @@ where
 }
 
 impl Served {
-    /// Starts an API as the adapted command has it.
+    /// Starts an API, with the rights that it ships with, as the adapted command has it.
     pub(crate) async fn start(world: Arc<World>, token: &str, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let (mut command, name) = world.igor("api");
-        command.env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG")).args([
+        command.env("KUBECONFIG", from_rig("IGOR_TEST_API_KUBECONFIG")).args([
             "--listen",
             "127.0.0.1:0",
             "--metrics-addr",
