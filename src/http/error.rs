@@ -153,6 +153,7 @@ fn problem(fault: &Fault, path: &str) -> Value {
 }
 
 /// What a panic of a handler is answered with.
+#[expect(clippy::needless_pass_by_value, reason = "as the layer calls it")]
 pub(super) fn panicked(panic: Box<dyn Any + Send>) -> HttpResponse<axum::body::Body> {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = said.unwrap_or("without words"), "a handler panicked");

@@ -12,6 +12,7 @@ mod last;
 mod observe;
 mod pause;
 mod progress;
+mod seen;
 mod selection;
 mod tasks;
 

@@ -2,11 +2,14 @@
 
 #[path = "../support/mod.rs"]
 mod support;
-#[allow(dead_code, reason = "this binary uses a part of it")]
+#[expect(dead_code, reason = "this binary uses a part of it")]
 #[path = "../e2e/world.rs"]
 mod world;
 
 mod auth;
+mod consistency;
 mod health;
+mod limits;
 mod served;
+mod v1;
 mod v2;
