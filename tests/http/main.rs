@@ -2,13 +2,15 @@
 
 #[path = "../support/mod.rs"]
 mod support;
-#[allow(dead_code, reason = "this binary uses a part of it")]
+#[expect(dead_code, reason = "this binary uses a part of it")]
 #[path = "../e2e/world.rs"]
 mod world;
 
 mod auth;
 mod client;
+mod consistency;
 mod health;
+mod limits;
 mod proxy;
 mod served;
 mod standalone;

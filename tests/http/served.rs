@@ -4,6 +4,7 @@ use std::future::Future;
 use std::process::Command;
 use std::sync::Arc;
 
+use reqwest::header::HeaderMap;
 use reqwest::{Method, StatusCode};
 use serde_json::Value;
 
@@ -29,6 +30,7 @@ pub(crate) struct Served {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
     pub(crate) body: Value,
 }
 
@@ -37,6 +39,13 @@ impl Answer {
     pub(crate) fn ok(self) -> Value {
         assert_eq!(self.status, StatusCode::OK, "{}", self.body);
         self.body
+    }
+
+    /// The message of a failure that passes: it says when to ask again.
+    pub(crate) fn passing(self, status: u16) -> String {
+        let seconds = self.headers.get("retry-after").and_then(|seconds| seconds.to_str().ok()).and_then(|seconds| seconds.parse().ok());
+        assert!(seconds.is_some_and(|seconds: u32| (1..=60).contains(&seconds)), "{self:?}");
+        self.error(status)
     }
 
     /// The message of a failure of that status, in the form of version 1.
@@ -55,19 +64,30 @@ where
     Test: FnOnce(Served, Shared) -> Run,
     Run: Future<Output = ()>,
 {
+    served_as(name, setup, "", test).await;
+}
+
+/// The same with settings in a file.
+pub(crate) async fn served_as<Test, Run>(name: &str, setup: Setup, settings: &str, test: Test)
+where
+    Test: FnOnce(Served, Shared) -> Run,
+    Run: Future<Output = ()>,
+{
     world(name, setup, async |world, running| {
         let token = person(&world, "everything", ALL);
-        let served = Served::start(world, &token, |command| command).await;
+        let file = world.folder.join("api.yaml");
+        std::fs::write(&file, if settings.is_empty() { "{}" } else { settings }).expect("a file of settings");
+        let served = Served::start(world, &token, |command| command.arg("--config").arg(&file)).await;
         test(served, running).await;
     })
     .await;
 }
 
 impl Served {
-    /// Starts an API as the adapted command has it.
+    /// Starts an API, with the rights that it ships with, as the adapted command has it.
     pub(crate) async fn start(world: Arc<World>, token: &str, adapt: impl FnOnce(&mut Command) -> &mut Command) -> Self {
         let (mut command, name) = world.igor("api");
-        command.env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG")).args([
+        command.env("KUBECONFIG", from_rig("IGOR_TEST_API_KUBECONFIG")).args([
             "--listen",
             "127.0.0.1:0",
             "--metrics-addr",
@@ -105,10 +125,10 @@ impl Served {
             request = request.body(body);
         }
         let response = request.send().await.expect("an answer");
-        let status = response.status();
+        let (status, headers) = (response.status(), response.headers().clone());
         let text = response.text().await.expect("a body");
         let body = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{status}, and no JSON: {text:?}"));
-        Answer { status, body }
+        Answer { status, headers, body }
     }
 }
 
@@ -123,7 +143,7 @@ pub(crate) fn address(printed: &str) -> Option<String> {
 pub(crate) fn person(world: &World, name: &str, verbs: &[&str]) -> String {
     let namespace = world.namespace();
     let yaml = format!(
-        r#"apiVersion: v1
+        "apiVersion: v1
 kind: ServiceAccount
 metadata: {{name: {name}}}
 ---
@@ -139,7 +159,7 @@ metadata: {{name: {name}}}
 roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: {name}}}
 subjects:
 - {{kind: ServiceAccount, name: {name}, namespace: {namespace}}}
-"#
+"
     );
     world.apply(&yaml);
     world.kubectl(&["create", "token", name], None).expect("a token").trim().to_owned()

@@ -1,6 +1,12 @@
 //! `/api/v2`, asked over real HTTP.
 
+mod bulk;
+mod documented;
+mod fuzzed;
+mod guarded;
 mod seen;
+mod steered;
+mod working;
 
 use std::future::Future;
 
@@ -68,6 +74,28 @@ impl Hand {
     /// The same, in the namespace of the test.
     pub(crate) async fn accept(&self, name: &str, back: i64, layers: Vec<LayerPlan>) -> Identity {
         self.accept_in(&self.namespace, name, back, layers).await
+    }
+
+    /// The same of a real object, of which the cluster knows too.
+    pub(crate) async fn accept_object(&self, api: &Served, name: &str, layers: Vec<LayerPlan>) -> Identity {
+        api.world.apply(&format!(
+            "apiVersion: igor.dev/v1alpha1\nkind: IgorJob\nmetadata: {{name: {name}}}\n\
+             spec: {{defaults: {{type: render, retries: 2}}, layers: [{{name: a, tasks: [{{name: x, type: render}}]}}]}}\n"
+        ));
+        let object = api.world.job(name).await;
+        let created: jiff::Timestamp = object["metadata"]["creationTimestamp"].as_str().expect("a time").parse().expect("a time");
+        let identity = Identity {
+            uid: object["metadata"]["uid"].as_str().expect("a uid").to_owned(),
+            namespace: self.namespace.clone(),
+            name: name.to_owned(),
+            created_ms: created.as_millisecond(),
+            generation: 1,
+            origin: "test".to_owned(),
+            levels: Vec::new(),
+            restored: false,
+        };
+        Box::pin(self.store.accept(self.epoch, &identity, &plan(layers))).await.expect("accepted");
+        identity
     }
 
     /// Hands out all that is open.

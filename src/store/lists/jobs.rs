@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::connect::{Act, Store, within_reading};
+use super::super::connect::{Act, Reading, Store, within_reading};
 use super::super::error::Error;
 use super::super::facts::{JobFilter, JobRow, Order, Page};
 use super::super::rows::{count, lane, read_status};
@@ -159,15 +159,18 @@ impl Store {
         within_reading(ACT, async {
             let asked = Asked::of(filter, order, after, limit);
             let few = filter.namespaces.as_ref().is_some_and(|namespaces| namespaces.len() <= NAMESPACES);
+            let mut reading = self.reading(ACT).await?;
             let rows = match (few, order) {
-                (true, Order::Usual) => of_each!(&self.reader, asked, "<", "DESC"),
-                (true, Order::Reversed) => of_each!(&self.reader, asked, ">", "ASC"),
-                (false, Order::Usual) => everywhere!(&self.reader, asked, "<", "DESC"),
-                (false, Order::Reversed) => everywhere!(&self.reader, asked, ">", "ASC"),
+                (true, Order::Usual) => of_each!(&mut *reading, asked, "<", "DESC"),
+                (true, Order::Reversed) => of_each!(&mut *reading, asked, ">", "ASC"),
+                (false, Order::Usual) => everywhere!(&mut *reading, asked, "<", "DESC"),
+                (false, Order::Reversed) => everywhere!(&mut *reading, asked, ">", "ASC"),
             };
             let looked = rows.act(ACT)?.into_iter().map(|row| Looked { place: row.id, fits: row.fits, last: row.last });
             let (ids, next) = cut(looked, usize::try_from(limit).unwrap_or(usize::MAX));
-            Ok(Page { items: self.read_jobs(&ids).await?, next })
+            let items = read_jobs(&mut reading, &ids).await?;
+            reading.done();
+            Ok(Page { items, next })
         })
         .await
     }
@@ -176,23 +179,33 @@ impl Store {
     pub async fn job_of_uid(&self, uid: &str) -> Result<Option<Uuid>, Error> {
         // The only question without a day: the index of each is asked.
         within_reading(ACT, async {
-            sqlx::query_scalar!("SELECT id FROM igor.jobs WHERE uid = $1 ORDER BY created_at DESC LIMIT 1", uid)
-                .fetch_optional(&self.reader)
+            let mut reading = self.reading(ACT).await?;
+            let found = sqlx::query_scalar!("SELECT id FROM igor.jobs WHERE uid = $1 ORDER BY created_at DESC LIMIT 1", uid)
+                .fetch_optional(&mut *reading)
                 .await
-                .act(ACT)
+                .act(ACT)?;
+            reading.done();
+            Ok(found)
         })
         .await
     }
 
     /// One job by its id.
     pub async fn job(&self, job_id: Uuid) -> Result<Option<JobRow>, Error> {
-        within_reading(ACT, async { Ok(self.read_jobs(&[job_id]).await?.pop()) }).await
+        within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
+            let found = read_jobs(&mut reading, &[job_id]).await?.pop();
+            reading.done();
+            Ok(found)
+        })
+        .await
     }
+}
 
-    /// These jobs, in this order.
-    async fn read_jobs(&self, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
-        let days = Days::of(ids);
-        let rows = sqlx::query!(
+/// These jobs, in this order.
+async fn read_jobs(reading: &mut Reading, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+    let days = Days::of(ids);
+    let rows = sqlx::query!(
             r#"SELECT j.id, j.uid, j.namespace, j.name, j.title, j.status::text AS "status!", j.reason, j.version, j.paused_by, j.gate,
                       j.paused_at IS NOT NULL AS "paused!", j.started_at AS "started: Time", j.finished_at AS "finished: Time",
                       j.deleted_at AS "deleted: Time", j.expired_at AS "expired: Time", j.updated_at AS "updated: Time",
@@ -213,48 +226,47 @@ impl Store {
             days.lo as _,
             days.hi as _
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut **reading)
         .await
         .act(ACT)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(JobRow {
-                    status: read_status("jobs", row.id, &row.status)?,
-                    job_id: row.id,
-                    uid: row.uid,
-                    namespace: row.namespace,
-                    name: row.name,
-                    title: row.title,
-                    reason: row.reason,
-                    version: row.version,
-                    paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
-                    command: row.gate,
-                    created_ms: Time::of(row.id).0,
-                    started_ms: row.started.map(|at| at.0),
-                    finished_ms: row.finished.map(|at| at.0),
-                    deleted_ms: row.deleted.map(|at| at.0),
-                    expired_ms: row.expired.map(|at| at.0),
-                    updated_ms: row.updated.0,
-                    accepted: row.loaded,
-                    queue: row.queue,
-                    lane: lane(row.lane),
-                    max_in_flight: row.max_in_flight.map(count),
-                    on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
-                    deadline_seconds: row.deadline_s.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
-                    origin: row.origin,
-                    layers: count(row.layers),
-                    expected: count(row.expected),
-                    tasks: Counters {
-                        pending: count(row.pending),
-                        queued: count(row.queued),
-                        running: count(row.running),
-                        completed: count(row.completed),
-                        errored: count(row.errored),
-                        skipped: count(row.skipped),
-                        retried: count(row.retried),
-                    },
-                })
+    rows.into_iter()
+        .map(|row| {
+            Ok(JobRow {
+                status: read_status("jobs", row.id, &row.status)?,
+                job_id: row.id,
+                uid: row.uid,
+                namespace: row.namespace,
+                name: row.name,
+                title: row.title,
+                reason: row.reason,
+                version: row.version,
+                paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+                command: row.gate,
+                created_ms: Time::of(row.id).0,
+                started_ms: row.started.map(|at| at.0),
+                finished_ms: row.finished.map(|at| at.0),
+                deleted_ms: row.deleted.map(|at| at.0),
+                expired_ms: row.expired.map(|at| at.0),
+                updated_ms: row.updated.0,
+                accepted: row.loaded,
+                queue: row.queue,
+                lane: lane(row.lane),
+                max_in_flight: row.max_in_flight.map(count),
+                on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
+                deadline_seconds: row.deadline_s.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+                origin: row.origin,
+                layers: count(row.layers),
+                expected: count(row.expected),
+                tasks: Counters {
+                    pending: count(row.pending),
+                    queued: count(row.queued),
+                    running: count(row.running),
+                    completed: count(row.completed),
+                    errored: count(row.errored),
+                    skipped: count(row.skipped),
+                    retried: count(row.retried),
+                },
             })
-            .collect()
-    }
+        })
+        .collect()
 }

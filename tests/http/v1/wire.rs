@@ -11,7 +11,7 @@ async fn said(api: &Served, body: &Value) -> String {
     api.post("/api/v1/jobs", body).await.error(400)
 }
 
-fn task(more: Value) -> Value {
+fn task(more: &Value) -> Value {
     let mut task = json!({"type": "noop"});
     task.as_object_mut().expect("an object").extend(more.as_object().expect("an object").clone());
     json!({"layers": [{"tasks": [task]}]})
@@ -34,7 +34,7 @@ async fn fields_match_without_regard_to_case_and_null_is_absent() {
 async fn unknown_fields_are_400_and_unknown_parameters_ignored() {
     served("unknown_fields_are_400", STILL, async |api, _| {
         assert!(said(&api, &json!({"nome": "x", "layers": [{}]})).await.contains("unknown field `nome`"));
-        assert!(said(&api, &task(json!({"timeout": 5}))).await.contains("unknown field `timeout`"));
+        assert!(said(&api, &task(&json!({"timeout": 5}))).await.contains("unknown field `timeout`"));
         assert_eq!(api.get("/api/v1/jobs?color=red").await.ok(), json!([]));
     })
     .await;
@@ -61,12 +61,12 @@ async fn faults_of_a_request_are_400_with_the_words_of_the_original() {
             (json!({"layers": [{"tasks": [{"name": "x"}]}]}), "no task type specified"),
             (json!({"name": long, "layers": [{}]}), "max length exceeded job name is 501 chars, max 500"),
             (json!({"layers": [{"name": long}]}), "max length exceeded layer name is 501 chars, max 500"),
-            (task(json!({"name": long})), "max length exceeded task name is 501 chars, max 500"),
-            (task(json!({"args": args})), "max length exceeded task args is 10002 chars, max 10000"),
-            (task(json!({"type": "no blanks"})), "invalid arg: task type \"no blanks\" may hold letters, digits, . _ - begins with a letter or digit, and has 1 to 100 characters"),
-            (task(json!({"args": "%"})), "invalid arg: args are not base64 (RFC 4648, with padding)"),
-            (task(json!({"retries": 101})), "invalid arg: retries 101 is not between 0 and 100"),
-            (task(json!({"paused_at": -1})), "invalid arg: paused_at -1 is no time in unix seconds"),
+            (task(&json!({"name": long})), "max length exceeded task name is 501 chars, max 500"),
+            (task(&json!({"args": args})), "max length exceeded task args is 10002 chars, max 10000"),
+            (task(&json!({"type": "no blanks"})), "invalid arg: task type \"no blanks\" may hold letters, digits, . _ - begins with a letter or digit, and has 1 to 100 characters"),
+            (task(&json!({"args": "%"})), "invalid arg: args are not base64 (RFC 4648, with padding)"),
+            (task(&json!({"retries": 101})), "invalid arg: retries 101 is not between 0 and 100"),
+            (task(&json!({"paused_at": -1})), "invalid arg: paused_at -1 is no time in unix seconds"),
             (json!({"layers": [{"priority": 5_000_000_000_i64}]}), "invalid arg: priority 5000000000 does not fit 32 bits"),
         ] {
             assert_eq!(said(&api, &body).await, words);
@@ -97,7 +97,7 @@ async fn args_are_any_bytes_up_to_ten_thousand() {
             use base64::Engine;
             base64::prelude::BASE64_STANDARD.encode(bytes)
         };
-        api.make(&task(json!({"args": args}))).await;
+        api.make(&task(&json!({"args": args}))).await;
         assert_eq!(api.one("/api/v1/tasks").await["args"], args);
     })
     .await;
