@@ -39,7 +39,10 @@ impl Baseline {
             for figure in row.figures.iter().filter(|figure| figure.is_count) {
                 let ratio = self.ratio(row.name, figure);
                 if let Some(ratio) = ratio.filter(|ratio| *ratio > SLACK) {
-                    grown.push(format!("{}: {} is {ratio:.2} times what bench/ has as its baseline ({:.2} {})", row.name, figure.name, figure.value, figure.unit));
+                    grown.push(format!(
+                        "{}: {} is {ratio:.2} times what bench/ has as its baseline ({:.2} {})",
+                        row.name, figure.name, figure.value, figure.unit
+                    ));
                 }
                 if figure.holds() == Some(false) {
                     grown.push(format!("{}: {} is {:.2} {}", row.name, figure.name, figure.value, figure.unit));

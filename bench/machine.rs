@@ -10,7 +10,8 @@ pub(crate) fn load() -> String {
 /// Processors, memory, kernel, and the versions of the stores.
 pub(crate) async fn describe() -> Value {
     let cpu = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")).and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
+    let model =
+        cpu.lines().find_map(|line| line.strip_prefix("model name")).and_then(|line| line.split_once(':')).map(|(_, name)| name.trim());
     let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
     json!({

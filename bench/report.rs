@@ -16,7 +16,10 @@ pub(crate) fn report(scale: &Scale, before: &str, rows: &[Row]) -> ExitCode {
     let after = machine::load();
     let baseline = Baseline::read(scale.quick);
     println!("\n{}", conditions(&machine, before, &after));
-    println!("{:<10} {:<34} {:>12} {:<12} {:>25} {:>12} {:>9}", "row", "figure", "median", "unit", "least .. most (runs)", "reach", "baseline");
+    println!(
+        "{:<10} {:<34} {:>12} {:<12} {:>25} {:>12} {:>9}",
+        "row", "figure", "median", "unit", "least .. most (runs)", "reach", "baseline"
+    );
     for row in rows {
         for figure in &row.figures {
             println!("{}", line(row.name, figure, &baseline));
@@ -34,7 +37,9 @@ pub(crate) fn report(scale: &Scale, before: &str, rows: &[Row]) -> ExitCode {
 }
 
 fn conditions(machine: &Value, before: &str, after: &str) -> String {
-    let word = |pointer: &str| machine.pointer(pointer).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
+    let word = |pointer: &str| {
+        machine.pointer(pointer).map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default()
+    };
     format!(
         "{} processors shared by all ({}), {}; Postgres {} (fsync {}, synchronous_commit {}), {}; {} build; load {} before, {} after",
         word("/processors"),
@@ -59,12 +64,7 @@ fn line(row: &str, figure: &Figure, baseline: &Baseline) -> String {
     };
     let mark = if figure.holds() == Some(false) { "  MISSED" } else { "" };
     let ratio = baseline.ratio(row, figure).map(|ratio| format!("x {ratio:.2}")).unwrap_or_default();
-    format!(
-        "{row:<10} {:<34} {:>12} {:<12} {spread:>25} {reach:>12} {ratio:>9}{mark}",
-        figure.name,
-        number(figure.value),
-        figure.unit
-    )
+    format!("{row:<10} {:<34} {:>12} {:<12} {spread:>25} {reach:>12} {ratio:>9}{mark}", figure.name, number(figure.value), figure.unit)
 }
 
 fn number(value: f64) -> String {

@@ -51,8 +51,10 @@ impl Site {
         let metrics_port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
         let operator = operator(&cluster, &database, &folder, metrics_port);
         let site = Self { cluster, database, pids, folder, metrics_port, operator, workers: Vec::new(), redis };
-        until("the operator leads", Duration::from_secs(60), || async { site.metric("igor_leader ").await.filter(|leads| *leads > 0.0).ok_or("no") })
-            .await;
+        until("the operator leads", Duration::from_secs(60), || async {
+            site.metric("igor_leader ").await.filter(|leads| *leads > 0.0).ok_or("no")
+        })
+        .await;
         site
     }
 
@@ -197,14 +199,16 @@ impl Site {
 
     /// The statements that took the most time, for a profile beside the figures.
     pub(crate) async fn write_statements(&self) {
-        let rows: Vec<(i64, f64, f64, String)> = sqlx::query_as(
-            "SELECT calls, total_exec_time, rows::float8, regexp_replace(query, '\\s+', ' ', 'g') FROM public.pg_stat_statements s
+        let rows: Vec<(i64, f64, f64, f64, String)> = sqlx::query_as(
+            "SELECT calls, total_exec_time, total_plan_time, rows::float8, regexp_replace(query, '\\s+', ' ', 'g') FROM public.pg_stat_statements s
              JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database() ORDER BY total_exec_time DESC LIMIT 40",
         )
         .fetch_all(&self.database.pool)
         .await
         .expect("the statements");
-        let lines = rows.iter().map(|(calls, ms, rows, query)| format!("{ms:10.1} ms {calls:8} calls {rows:9} rows  {query}\n"));
+        let lines = rows.iter().map(|(calls, ms, planned, rows, query)| {
+            format!("{ms:10.1} ms {planned:9.1} ms planning {calls:8} calls {rows:9} rows  {query}\n")
+        });
         std::fs::write(self.folder.join("statements.txt"), lines.collect::<String>()).expect("a file");
     }
 
@@ -254,8 +258,7 @@ async fn pids(database: &Database, redis: &redis::Client) -> Pids {
     let server = info(redis, "server").await;
     let redis = server.lines().find_map(|line| line.strip_prefix("process_id:")?.trim().parse().ok()).expect("a process");
     let kubeconfig = std::fs::read_to_string(from_rig("IGOR_TEST_KUBECONFIG")).unwrap_or_default();
-    let port: String =
-        kubeconfig.split("https://127.0.0.1:").nth(1).unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
+    let port: String = kubeconfig.split("https://127.0.0.1:").nth(1).unwrap_or_default().chars().take_while(char::is_ascii_digit).collect();
     let api = processes::find("kube-apiserver", &format!("--secure-port={port}"));
     Pids { postgres, redis, api: api.into_iter().collect() }
 }

@@ -18,11 +18,12 @@ pub(crate) async fn run(scale: Scale) -> Vec<Figure> {
     start_marker(&mut site);
     let paused = json!({"paused": true, "layers": [{"name": "l0", "tasks": [{"name": "t", "type": "mark", "count": 10}]}]});
     let began = Instant::now();
-    stream::iter((0..jobs).map(|job| format!("idle-{job}"))).for_each_concurrent(16, |name| {
-        let (site, paused) = (&site, &paused);
-        async move { site.submit(&name, paused).await }
-    })
-    .await;
+    stream::iter((0..jobs).map(|job| format!("idle-{job}")))
+        .for_each_concurrent(16, |name| {
+            let (site, paused) = (&site, &paused);
+            async move { site.submit(&name, paused).await }
+        })
+        .await;
     site.until_number("SELECT count(*) FROM igor.jobs WHERE loaded_at IS NOT NULL", i64::from(jobs)).await;
     println!("  {jobs} jobs created and accepted in {:.0} s", began.elapsed().as_secs_f64());
     site.until_quiet().await;

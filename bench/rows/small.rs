@@ -75,7 +75,8 @@ async fn watch(jobs: kube::Api<IgorJob>, waiting: Waiting) {
             let (WatchEvent::Added(job) | WatchEvent::Modified(job)) = event else { continue };
             from = job.resource_version().unwrap_or(from);
             let is_complete = job.status.iter().flat_map(|status| &status.conditions);
-            let is_complete = is_complete.clone().any(|condition| condition.type_ == "Complete" && format!("{:?}", condition.status) == "True");
+            let is_complete =
+                is_complete.clone().any(|condition| condition.type_ == "Complete" && format!("{:?}", condition.status) == "True");
             if is_complete && let Some(told) = waiting.lock().await.remove(&job.name_any()) {
                 told.send(()).ok();
             }

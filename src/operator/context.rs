@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::clients::Clients;
 use super::events::Events;
-use super::reconcile::{Read, Refused, Shown};
+use super::reconcile::{Level, Read, Refused, Shown};
 use super::writes::Writes;
 use crate::crd::{IgorJobStatus, IgorTaskStatus};
 use crate::{config, queue, store};
@@ -46,6 +46,8 @@ pub(super) struct Memory {
     pub(super) version: Option<(u64, Instant)>,
     /// When this process looked at it first.
     pub(super) seen: Option<Instant>,
+    /// Pause levels that the ledger has just so.
+    pub(super) levels: Option<Vec<Level>>,
     /// The handles of its layers.
     pub(super) layers: Option<Shown>,
     /// What was last written of the objects of its tasks, and when.
@@ -124,10 +126,10 @@ impl Context {
         *self.memories().entry(uid.to_owned()).or_default().seen.get_or_insert_with(Instant::now)
     }
 
-    /// Forgets what was written last, of all objects.
+    /// Forgets what was written last, of all objects: another leader may have written since.
     pub(super) fn forget_writes(&self) {
         for memory in self.memories().values_mut() {
-            (memory.written, memory.version, memory.layers) = (None, None, None);
+            (memory.written, memory.version, memory.layers, memory.levels) = (None, None, None, None);
         }
     }
 

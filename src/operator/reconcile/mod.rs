@@ -20,6 +20,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+pub(super) use self::command::Level;
 pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;

@@ -38,7 +38,8 @@ const MISSING_LIST: Duration = Duration::from_secs(15);
 /// Writes the status when it is due, and says when to look again.
 pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: &Handled) -> Result<Action, Error> {
     let snapshot = match acceptance.job_id {
-        Some(job_id) => Some(term.context.store.snapshot(job_id).await?),
+        Some(job_id) if acceptance.wrote || handled.wrote() => Some(term.context.store.snapshot(job_id).await?),
+        Some(_) => observed.known.clone(),
         None => None,
     };
     let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
