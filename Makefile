@@ -9,7 +9,7 @@ help: ## List the targets
 demo: ## From nothing to a finished workflow: renders a fractal zoom, then stops everything (KEEP=1: leaves it up)
 	@KEEP=$(KEEP) rig/demo
 
-up: ## Start Igor on loopback: control plane, Postgres, Redis, operator, workers; writes .dev/env
+up: ## Start Igor on loopback: control plane, Postgres, Redis, operator, HTTP API, workers; writes .dev/env
 	@rig/local up
 	@printf '\n  . .dev/env\n  kubectl apply -f examples/hello.yaml\n  kubectl get ij,il\n  make down\n\n'
 

@@ -6,18 +6,24 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may use. What is not listed may be used by nobody but itself.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("client", &["core"]),
     ("core", &[]),
     ("crd", &["core"]),
     ("store", &["core", "proof"]),
     ("queue", &["core", "proof"]),
     ("worker", &["core", "proof", "queue"]),
-    ("operator", &["config", "core", "crd", "proof", "queue", "store", "telemetry"]),
+    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "why"]),
+    ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry"]),
+    ("probes", &[]),
     ("proof", &[]),
     ("config", &[]),
     ("look", &[]),
     ("partitions", &[]),
+    ("proxy", &[]),
     ("selftest", &[]),
+    ("standalone", &["Work"]),
     ("telemetry", &[]),
+    ("why", &["core", "store"]),
 ];
 
 /// Crates that the pure core must not know.

@@ -7,7 +7,7 @@
 kube=$STATE/kube
 pki=$kube/pki
 admin_kubeconfig=$STATE/admin.kubeconfig
-operator_kubeconfig=$STATE/operator.kubeconfig
+operator_kubeconfig=$STATE/operator.kubeconfig api_kubeconfig=$STATE/api.kubeconfig
 # What jobs need: collection of owned objects, namespaces, service accounts. Nothing here runs pods.
 controllers=${controllers:-garbage-collector-controller,namespace-controller,serviceaccount-controller,root-ca-certificate-publisher-controller,clusterrole-aggregation-controller,validatingadmissionpolicy-status-controller}
 
@@ -156,7 +156,7 @@ stop_control_plane() {
 # --- what the cluster holds -------------------------------------------------------------------
 # The controllers start behind the CRDs: their garbage collector looks for new kinds only each 30 s.
 install_igor() {
-  local crds=$root/crds rbac=$root/config/rbac before=$STATE/kube/crds.applied now
+  local crds=$root/crds rbac=$root/config/rbac api=$root/config/api before=$STATE/kube/crds.applied now
   mkdir -p "$kube"
   if compgen -G "$crds/*.yaml" >/dev/null; then
     now=$(cat "$crds"/*.yaml | sha256sum)
@@ -170,27 +170,31 @@ install_igor() {
   [ -n "${IGOR_TEST_KUBECONFIG:-}" ] || start_controller_manager
   cluster create namespace igor-system >/dev/null 2>&1 || cluster get namespace igor-system >/dev/null
   ! compgen -G "$rbac/kustomization.yaml" >/dev/null || cluster apply --server-side --force-conflicts -k "$rbac" >/dev/null
-  write_operator_kubeconfig
+  ! compgen -G "$api/rbac.yaml" >/dev/null || cluster apply --server-side --force-conflicts -f "$api/rbac.yaml" >/dev/null
+  write_account_kubeconfigs
 }
 
-# The operator runs with the role it ships with, so that a missing right shows.
-write_operator_kubeconfig() {
-  local token
-  if ! cluster -n igor-system get serviceaccount igor-operator >/dev/null 2>&1; then
-    operator_kubeconfig=$admin_kubeconfig
-    return
-  fi
-  token=$(cluster -n igor-system create token igor-operator --duration=720h)
-  cluster config view --minify --flatten --raw >"$operator_kubeconfig.new"
+# Operator and API run with the roles they ship with, so that a missing right shows.
+write_account_kubeconfigs() {
+  write_account_kubeconfig igor-operator "$operator_kubeconfig" || operator_kubeconfig=$admin_kubeconfig
+  write_account_kubeconfig igor-api "$api_kubeconfig" || api_kubeconfig=$admin_kubeconfig
+}
+
+# write_account_kubeconfig ACCOUNT FILE
+write_account_kubeconfig() {
+  local token account=$1 file=$2
+  cluster -n igor-system get serviceaccount "$account" >/dev/null 2>&1 || return 1
+  token=$(cluster -n igor-system create token "$account" --duration=720h)
+  cluster config view --minify --flatten --raw >"$file.new"
   (
-    admin_kubeconfig=$operator_kubeconfig.new
+    admin_kubeconfig=$file.new
     user=$(cluster config view -o 'jsonpath={.users[0].name}')
     cluster config unset "users.$user"
-    cluster config set-credentials igor-operator --token="$token"
-    cluster config set-context --current --user=igor-operator
+    cluster config set-credentials "$account" --token="$token"
+    cluster config set-context --current --user="$account"
   ) >/dev/null
-  chmod 600 "$operator_kubeconfig.new"
-  mv "$operator_kubeconfig.new" "$operator_kubeconfig"
+  chmod 600 "$file.new"
+  mv "$file.new" "$file"
 }
 
 service_account_made() { [ ! -x "$kube_bin/kube-controller-manager" ] || api_answers /api/v1/namespaces/default/serviceaccounts/default; }

@@ -6,11 +6,13 @@
 //! the next command of the job, or by [`Store::resume`].
 
 mod expire;
+mod guarded;
 mod kill;
 mod last;
 mod observe;
 mod pause;
 mod progress;
+mod seen;
 mod selection;
 mod tasks;
 

@@ -65,12 +65,12 @@ fn names_within_a_container_are_unique() {
 
 /// Nobody else talks to the API server.
 #[test]
-fn only_an_operator_and_the_test_have_a_token() {
+fn only_operator_api_and_the_test_have_a_token() {
     for (name, documents) in every_example() {
         for document in &documents {
             let Some(pods) = pods(document) else { continue };
             let component = word(&document["metadata"]["labels"]["app.kubernetes.io/component"]);
-            let asks = ["operator", "selftest"].contains(&component);
+            let asks = ["api", "operator", "selftest"].contains(&component);
             assert_eq!(pods["automountServiceAccountToken"].is_null(), asks, "{name}: {}", id(document));
         }
     }

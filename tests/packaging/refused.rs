@@ -25,7 +25,6 @@ fn what_does_not_go_together_is_named() {
     let stores = r#"devStores={"enabled": true}"#;
     let without = [r#"postgres={"existingSecret": ""}"#, r#"redis={"existingSecret": ""}"#];
     for (settings, said) in [
-        (vec![r#"api={"enabled": true}"#], "api.enabled: the web page and HTTP API are not part of this version"),
         (vec![stores], "devStores.enabled brings its own stores"),
         (vec![stores, without[0], without[1], r#"migrations={"mode": "job"}"#], "runs before devStores are there"),
         (vec![r#"metrics={"serviceMonitor": {"enabled": true}, "podMonitor": {"enabled": true}}"#], "everything is counted twice"),
@@ -49,6 +48,7 @@ fn a_value_that_there_is_not_is_refused_at_every_depth() {
         (r#"workers=[{"name": "a", "cocurrency": 3}]"#, "cocurrency"),
         (r#"workers=[{"name": "a", "hpa": {"max": 3}}]"#, "max"),
         (r#"config={"clusterID": "a"}"#, "clusterID"),
+        (r#"api={"limits": {"atonce": 3}}"#, "atonce"),
         (r#"migrations={"mode": "sometimes"}"#, "mode"),
     ] {
         let refusal = refusal(&[setting]);

@@ -58,3 +58,13 @@ fn kustomize_installs_what_the_chart_does() {
         assert_eq!(&config[id], ours, "{id}");
     }
 }
+
+#[test]
+fn kustomize_installs_the_api_that_the_chart_does() {
+    let built = run(Command::new(tool("kubectl")).args(["kustomize", "config/api"]).current_dir(at(""))).expect("kustomize");
+    let (config, chart) = (comparable(documents(&built)), comparable(example("api")));
+    assert!(config.len() >= 6, "{:?}", config.keys());
+    for (id, theirs) in &config {
+        assert_eq!(Some(theirs), chart.get(id), "{id}");
+    }
+}

@@ -24,6 +24,14 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end -}}
 {{- end }}
 
+{{- define "igor.apiAccount" -}}
+{{- with .Values.api.serviceAccount -}}
+{{- if .create -}}{{ .name | default (printf "%s-api" (include "igor.fullname" $)) }}
+{{- else -}}{{ .name | default "default" }}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "igor.image" -}}
 {{- with .Values.image -}}
 {{- if not .repository -}}
