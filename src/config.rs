@@ -2,6 +2,7 @@
 //!
 //! Every fault is reported at once. Nothing here connects to anything, and no value that may hold a password is printed.
 
+mod api;
 mod stores;
 
 use std::collections::BTreeMap;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+pub use self::api::{Api, ApiFlags, Auth, Limits};
 pub use self::stores::{Address, PostgresFlags, Redis, RedisFlags, RedisTls, Secret};
 
 /// Flags and environment of `igor operator`; what is unset comes from the file, else from the default.
@@ -224,7 +226,7 @@ impl Operator {
     }
 }
 
-fn read(path: &Path) -> Result<File, Error> {
+fn read<T: serde::de::DeserializeOwned>(path: &Path) -> Result<T, Error> {
     let text = std::fs::read_to_string(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     serde_yaml::from_str(&text).map_err(|source| Error::Parse { path: path.to_owned(), source })
 }

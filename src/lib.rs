@@ -16,7 +16,11 @@ pub mod config;
 #[cfg(feature = "operator")]
 pub mod crd;
 #[cfg(feature = "operator")]
+pub mod http;
+#[cfg(feature = "operator")]
 pub mod operator;
+#[cfg(feature = "operator")]
+mod probes;
 #[cfg(feature = "operator")]
 pub mod store;
 #[cfg(feature = "operator")]

@@ -12,7 +12,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use igor::config;
 use igor::telemetry::{self, LogFormat};
-use igor::{crd, operator, store, worker};
+use igor::{crd, http, operator, store, worker};
 
 /// Batch workflows on Kubernetes that people steer while they run
 #[derive(Parser)]
@@ -32,6 +32,8 @@ struct Igor {
 enum Command {
     /// Watch IgorJobs and run them; several take turns to lead
     Operator(Box<config::Flags>),
+    /// Serve the HTTP API
+    Api(Box<config::ApiFlags>),
     /// Take tasks and run them
     Worker(Worker),
     /// Bring the database up to this version
@@ -103,6 +105,7 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
+        Command::Api(flags) => api(*flags).await,
         Command::Worker(flags) => serve(flags).await,
         Command::Migrate(flags) => migrate(flags).await,
         Command::Get(look) => look::get(look).await,
@@ -113,6 +116,12 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Crds { markdown: true, .. } => print(&crd::reference::markdown()?),
         Command::Crds { dir, .. } => crds(dir),
     }
+}
+
+async fn api(flags: config::ApiFlags) -> anyhow::Result<()> {
+    let config = config::Api::load(flags)?;
+    let database = operator::database(&config.database);
+    Ok(http::run(config, database).await?)
 }
 
 async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {

@@ -13,7 +13,6 @@ mod controller;
 mod dispatcher;
 mod error;
 mod events;
-mod health;
 mod in_flight;
 mod leader;
 mod lost;
@@ -42,11 +41,11 @@ pub use self::archive::objects_made_on;
 use self::clients::Clients;
 use self::context::Context;
 pub use self::error::Error;
-use self::health::Readiness;
 pub use self::stores::{database, redis};
 use self::supervise::supervise;
 use self::term::Term;
 use crate::crd::{IgorJob, IgorLayer, IgorTask};
+use crate::probes::{self, Readiness};
 use crate::{config, queue, store, telemetry};
 
 /// An `IgorJob` as the cache has it: one that does not parse is an object too.
@@ -67,7 +66,8 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     tokio::spawn(stop_on_signal(stop.clone()));
     let readiness = Readiness::default();
     let metrics = telemetry::metrics().map_err(|source| Error::Metrics { source })?;
-    let health = tokio::spawn(health::serve(config.metrics_addr, readiness.clone(), metrics, stop.clone()));
+    let address = config.metrics_addr;
+    let probes = tokio::spawn(probes::serve(address, readiness.clone(), metrics, stop.clone()));
     let Some(context) = connect(config, &stop).await? else { return Ok(()) };
     readiness.set(true);
     tokio::spawn(stores::renew(context.store.clone(), stop.clone()));
@@ -75,7 +75,7 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
     let led = leader::lead(context.lease_client.clone(), &lease, &context.identity, &stop, |over| lead(context.clone(), over)).await;
     stop.cancel();
-    health.await.map_err(|source| Error::Panicked { source })??;
+    probes.await.map_err(|source| Error::Panicked { source })?.map_err(|source| Error::Listen { address, source })?;
     led
 }
 

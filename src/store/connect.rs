@@ -142,9 +142,15 @@ const WRITER: [(&str, &str); 8] = [
     ("enable_sort", "off"),
 ];
 
-/// Those of one that reads: plans are made for the filters at hand, and nothing is compiled for a page.
-const READER: [(&str, &str); 4] =
-    [("statement_timeout", "5s"), ("default_transaction_read_only", "on"), ("plan_cache_mode", "force_custom_plan"), ("jit", "off")];
+/// Those of one that reads: plans are made for the filters at hand, and nothing is compiled for a page. Pages are read in the order of
+/// an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
+const READER: [(&str, &str); 5] = [
+    ("statement_timeout", "5s"),
+    ("default_transaction_read_only", "on"),
+    ("plan_cache_mode", "force_custom_plan"),
+    ("jit", "off"),
+    ("enable_bitmapscan", "off"),
+];
 
 fn pool(connections: u32) -> PgPoolOptions {
     let pool = PgPoolOptions::new().max_connections(connections).acquire_timeout(ACQUIRE);

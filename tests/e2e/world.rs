@@ -79,7 +79,8 @@ impl World {
         Self { cluster, database: stores::database().await, folder, task_lease, processes: 0.into() }
     }
 
-    fn igor(&self, subcommand: &str) -> (Command, String) {
+    /// The program, told where the stores are; and a name for its log.
+    pub(crate) fn igor(&self, subcommand: &str) -> (Command, String) {
         let number = self.processes.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command

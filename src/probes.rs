@@ -1,4 +1,4 @@
-//! `/livez`, `/readyz` and `/metrics`, on a port of their own.
+//! `/livez`, `/readyz` and `/metrics`, on a port of their own: the operator's and the API's.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,14 +11,12 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::Error;
-
-/// Whether this process can do its part: stores reached, schema new enough, taking turns for the lease.
+/// Whether this process can do its part: stores reached, schema new enough; of an operator that it takes turns for the lease.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Readiness(Arc<AtomicBool>);
+pub(crate) struct Readiness(Arc<AtomicBool>);
 
 impl Readiness {
-    pub(super) fn set(&self, ready: bool) {
+    pub(crate) fn set(&self, ready: bool) {
         self.0.store(ready, Ordering::Relaxed);
     }
 
@@ -28,12 +26,12 @@ impl Readiness {
 }
 
 /// Serves the probes until `stop`.
-pub(super) async fn serve(
+pub(crate) async fn serve(
     address: SocketAddr,
     readiness: Readiness,
     metrics: PrometheusHandle,
     stop: CancellationToken,
-) -> Result<(), Error> {
+) -> std::io::Result<()> {
     let ready = move |State(readiness): State<Readiness>| async move {
         if readiness.get() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "the stores are not reached yet\n") }
     };
@@ -42,6 +40,6 @@ pub(super) async fn serve(
         .route("/readyz", get(ready))
         .route("/metrics", get(move || std::future::ready(metrics.render())))
         .with_state(readiness);
-    let listener = tokio::net::TcpListener::bind(address).await.map_err(|source| Error::Listen { address, source })?;
-    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await.map_err(|source| Error::Listen { address, source })
+    let listener = tokio::net::TcpListener::bind(address).await?;
+    axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
 }

@@ -1,0 +1,11 @@
+//! The HTTP API over real HTTP, on a real API server, Postgres and Redis.
+
+#[path = "../support/mod.rs"]
+mod support;
+#[allow(dead_code, reason = "this binary uses a part of it")]
+#[path = "../e2e/world.rs"]
+mod world;
+
+mod auth;
+mod health;
+mod served;
