@@ -27,9 +27,27 @@ pub fn command(created_ms: i64, uid: &str, object: &str, verb: &str, token: &str
     shape(created_ms, &[uid, object, verb, token])
 }
 
+/// What tells one state of an object from another: the same for the same version of it, in the shape of an id.
+pub fn etag(id: Uuid, version: u64) -> Uuid {
+    let hash = Sha256::digest(format!("{id}/{version}").as_bytes());
+    let mut bytes = [0; 16];
+    bytes.copy_from_slice(&hash[..16]);
+    Uuid::from_bytes(bytes)
+}
+
 /// The creation time that an id carries, in unix milliseconds.
 pub fn created_ms(id: Uuid) -> i64 {
     i64::try_from(id.as_u128() >> 80).unwrap_or(i64::MAX)
+}
+
+/// Below every id of that creation time, and above those of earlier ones.
+pub fn first_of(created_ms: i64) -> Uuid {
+    Uuid::from_u128(u128::from(created_ms.unsigned_abs()) << 80)
+}
+
+/// Above every id of that creation time, and below those of later ones.
+pub fn last_of(created_ms: i64) -> Uuid {
+    Uuid::from_u128(u128::from(created_ms.unsigned_abs()) << 80 | ((1 << 80) - 1))
 }
 
 /// Names are joined by `/`, which no name of a job, layer or task may hold.
@@ -55,6 +73,13 @@ mod tests {
         assert_eq!(id.get_version_num(), 7);
         assert_eq!(id.get_variant(), uuid::Variant::RFC4122);
         assert_eq!(created_ms(id), 1_764_000_000_123);
+    }
+
+    #[test]
+    fn an_etag_is_of_one_version_of_one_object() {
+        let (one, other) = (job(5, "u"), job(6, "u"));
+        assert_eq!(etag(one, 1), etag(one, 1));
+        assert!(etag(one, 1) != etag(one, 2) && etag(one, 1) != etag(other, 1));
     }
 
     #[test]

@@ -12,6 +12,7 @@ pub mod job;
 pub mod name;
 pub mod plan;
 pub mod retry;
+pub mod slug;
 pub mod status;
 pub mod wait;
 pub mod words;

@@ -267,6 +267,25 @@ pub struct Upload {
     pub count: i32,
 }
 
+impl IgorJobSpec {
+    /// A job of these layers, everything else as it is when nobody says.
+    pub fn of(layers: Vec<JobLayer>) -> Self {
+        Self {
+            title: None,
+            paused: false,
+            queue: default_queue(),
+            priority: 0,
+            max_in_flight: None,
+            on_failure: OnFailure::default(),
+            active_deadline_seconds: None,
+            ttl_seconds_after_finished: None,
+            task_objects: TaskObjects::default(),
+            defaults: None,
+            layers,
+        }
+    }
+}
+
 fn default_queue() -> String {
     "default".to_owned()
 }

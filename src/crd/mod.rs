@@ -34,10 +34,12 @@ pub const FIELD_MANAGER: &str = "igor-operator";
 pub const LABEL_JOB: &str = "igor.dev/job";
 /// On tasks: the name of their layer.
 pub const LABEL_LAYER: &str = "igor.dev/layer";
-/// On a task object: `handle` when the operator made it for a task that is there anyway.
+/// On a job: `api` when it was made over HTTP. On a task object: `handle` when the operator made it for a task that is there anyway.
 pub const LABEL_ORIGIN: &str = "igor.dev/origin";
 /// The value of that label on a handle.
 pub const ORIGIN_HANDLE: &str = "handle";
+/// The value of that label on what was made over HTTP.
+pub const ORIGIN_API: &str = "api";
 /// On a `ConfigMap`: tasks may be read from it, whatever the value.
 pub const LABEL_TASKS: &str = "igor.dev/tasks";
 

@@ -45,9 +45,25 @@ pub fn of_config_map(map: Option<ConfigMap>, key: &str) -> Fetched {
     bytes.map_or(Fetched::NotFound, Fetched::Bytes)
 }
 
+/// Whether tasks of `spec` are still to come through the API, but for those of the layers in `read`.
+pub fn waits_for_upload(spec: &IgorJobSpec, read: &BTreeSet<String>) -> bool {
+    let mut unread = spec.layers.iter().filter(|layer| !read.contains(&layer.name));
+    unread.any(|layer| layer.tasks_from.iter().any(|from| from.upload.is_some()))
+}
+
 /// The plan of `spec`, whose files are in `files`; or everything that is wrong with both. Of layers in `read` it has the inline tasks.
 pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>, read: &BTreeSet<String>) -> Result<Plan, Vec<Fault>> {
-    let mut reader = Reader { files, read, budget: Budget::default(), faults: Vec::new() };
+    let uploads = BTreeMap::new();
+    planned(spec, Reader { files, read, uploads: &uploads, budget: Budget::default(), faults: Vec::new() })
+}
+
+/// The plan of `spec`, whose uploaded tasks are at hand, by layer; or everything that is wrong with both.
+pub fn plan_of_uploads(spec: &IgorJobSpec, uploads: &BTreeMap<String, Vec<LayerTask>>) -> Result<Plan, Vec<Fault>> {
+    let (files, read) = (BTreeMap::new(), BTreeSet::new());
+    planned(spec, Reader { files: &files, read: &read, uploads, budget: Budget::default(), faults: Vec::new() })
+}
+
+fn planned(spec: &IgorJobSpec, mut reader: Reader<'_>) -> Result<Plan, Vec<Fault>> {
     let job = reader.job(spec);
     let mut faults = reader.faults;
     match Plan::resolve(job) {
@@ -65,6 +81,8 @@ pub fn plan(spec: &IgorJobSpec, files: &BTreeMap<ConfigMapKey, Fetched>, read: &
 struct Reader<'a> {
     files: &'a BTreeMap<ConfigMapKey, Fetched>,
     read: &'a BTreeSet<String>,
+    /// Tasks that were uploaded, by layer.
+    uploads: &'a BTreeMap<String, Vec<LayerTask>>,
     budget: Budget,
     faults: Vec<Fault>,
 }
@@ -88,9 +106,9 @@ impl Reader<'_> {
     }
 
     fn layer(&mut self, index: usize, layer: &JobLayer) -> LayerSpec {
-        let mut tasks: Vec<TaskSpec> = (0..).zip(&layer.tasks).map(|(at, task)| listed(at, task)).collect();
+        let mut tasks: Vec<TaskSpec> = (0..).zip(&layer.tasks).map(|(at, task)| written(Place::Listed(at), task)).collect();
         for (source, from) in (0..).zip(&layer.tasks_from).filter(|_| !self.read.contains(&layer.name)) {
-            tasks.extend(self.file(index, source, from));
+            tasks.extend(self.file(index, &layer.name, source, from));
         }
         LayerSpec {
             name: layer.name.clone(),
@@ -103,12 +121,15 @@ impl Reader<'_> {
         }
     }
 
-    fn file(&mut self, layer: usize, source: u32, from: &TasksFrom) -> Vec<TaskSpec> {
+    fn file(&mut self, layer: usize, name: &str, source: u32, from: &TasksFrom) -> Vec<TaskSpec> {
         let path = format!("layers[{layer}].tasksFrom[{source}]");
-        if from.upload.is_some() {
-            let message = "needs igor api, which this version does not have: use count or configMapKeyRef";
-            self.faults.push(Fault::invalid(format!("{path}.upload"), message));
-            return Vec::new();
+        if let Some(upload) = from.upload {
+            let tasks = self.uploads.get(name).map(Vec::as_slice).unwrap_or_default();
+            if usize::try_from(upload.count) != Ok(tasks.len()) {
+                self.faults
+                    .push(Fault::invalid(format!("{path}.upload"), format!("{} of {} tasks were uploaded", tasks.len(), upload.count)));
+            }
+            return (1..).zip(tasks).map(|(line, task)| written(Place::Line { source, line }, task)).collect();
         }
         let Some(key) = &from.config_map_key_ref else {
             self.faults.push(Fault::invalid(path, "must have one of configMapKeyRef and upload"));
@@ -168,9 +189,9 @@ fn named(from: &TasksFrom) -> String {
     list.unwrap_or_else(|| format!("upload/{}", from.upload.map_or(0, |upload| upload.count)))
 }
 
-fn listed(at: u32, task: &LayerTask) -> TaskSpec {
+fn written(place: Place, task: &LayerTask) -> TaskSpec {
     TaskSpec {
-        place: Place::Listed(at),
+        place,
         name: task.name.clone(),
         title: task.title.clone(),
         kind: task.kind.clone(),

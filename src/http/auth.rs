@@ -28,8 +28,6 @@ pub(crate) enum Need {
     Create,
     /// Steer one: every verb, and adding tasks.
     Patch,
-    /// Remove one.
-    Delete,
 }
 
 impl Need {
@@ -40,7 +38,6 @@ impl Need {
             Self::List => "list",
             Self::Create => "create",
             Self::Patch => "patch",
-            Self::Delete => "delete",
         }
     }
 }
@@ -100,17 +97,26 @@ impl Caller {
     ///
     /// An object that one may not even see is not there; one that one may see is forbidden.
     pub(crate) async fn may(&self, namespace: &str, name: Option<&str>) -> Result<(), Fault> {
+        self.may_also(self.need, namespace, name).await
+    }
+
+    /// The same for another need than the route's.
+    pub(crate) async fn may_also(&self, need: Need, namespace: &str, name: Option<&str>) -> Result<(), Fault> {
         self.asked.store(true, Ordering::Relaxed);
-        if self.can(self.need, namespace, name).await? {
+        if self.can(need, namespace, name).await? {
             return Ok(());
         }
-        let hidden = name.is_some() && !self.can(Need::Get, namespace, name).await?;
-        if hidden {
+        if name.is_some() && !self.can(Need::Get, namespace, name).await? {
             return Err(Fault::NotFound("there is no such object".to_owned()));
         }
-        let verb = self.need.verb();
+        let verb = need.verb();
         let what = name.map_or_else(|| "igorjobs".to_owned(), |name| format!("igorjobs/{name}"));
         Err(Fault::Forbidden(format!("{} may not {verb} {what} in namespace {namespace}", self.name())))
+    }
+
+    /// That a handler found nothing for which there is a question.
+    pub(crate) fn nothing_to_ask(&self) {
+        self.asked.store(true, Ordering::Relaxed);
     }
 
     /// The namespaces in which the caller may do what the route needs.

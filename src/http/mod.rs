@@ -7,13 +7,14 @@
 mod auth;
 mod error;
 mod limits;
+mod make;
 mod route;
 mod server;
 mod v1;
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
@@ -55,6 +56,8 @@ fn router(api: Api) -> Router {
         .merge(route::guarded(v1::routes(), &api))
         .fallback(async || Fault::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(async || Fault::Method)
+        // Longer bodies are refused before, in our own words.
+        .layer(DefaultBodyLimit::disable())
         .layer(CatchPanicLayer::custom(error::panicked))
         .layer(middleware::from_fn_with_state(api.clone(), limits::in_time))
         .layer(middleware::from_fn(error::render))

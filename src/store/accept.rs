@@ -19,6 +19,7 @@ use super::error::Error;
 use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
 use super::grow::edit;
 use super::levels::Levels;
+use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
 use super::time::Time;
 use crate::core::command::Object;
@@ -57,7 +58,8 @@ impl Store {
     ///
     /// A job that is known keeps its accepted plan, and grows by what a later one adds to it; live fields (priority, limits, titles,
     /// deadline) of a later generation are taken over.
-    pub async fn accept(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
+    pub async fn accept(&self, epoch: impl Into<Option<Epoch>>, identity: &Identity, plan: &Plan) -> Result<Accepted, Error> {
+        let epoch = epoch.into();
         loop {
             if let Some(accepted) = self.accept_step(epoch, identity, plan).await? {
                 return Ok(accepted);
@@ -66,14 +68,15 @@ impl Store {
     }
 
     /// The same for about a second: `None` = there is more to load. Large plans take turns.
-    pub async fn accept_step(&self, epoch: Epoch, identity: &Identity, plan: &Plan) -> Result<Option<Accepted>, Error> {
+    pub async fn accept_step(&self, epoch: impl Into<Option<Epoch>>, identity: &Identity, plan: &Plan) -> Result<Option<Accepted>, Error> {
+        let epoch = epoch.into();
         let large = plan.total() > CHUNK;
         let _turn = if large { self.large_accept.acquire().await.ok() } else { None };
         let began = Instant::now();
         let contents = contents(plan);
         loop {
             linger("accept").await;
-            let chunk = || within(ACT, self.chunk(epoch, identity, plan, &contents, CHUNK));
+            let chunk = || Box::pin(within(ACT, self.chunk(epoch, identity, plan, &contents, CHUNK)));
             let outcome = match chunk().await {
                 Err(error) if error.is_missing_partition() => {
                     self.ensure_day(Time(identity.created_ms)).await?;
@@ -84,7 +87,7 @@ impl Store {
             match outcome? {
                 Step::Accepted(accepted) => return Ok(Some(*accepted)),
                 Step::More => {}
-                Step::Gated => drop(self.resume(Some(epoch), id::job(identity.created_ms, &identity.uid)).await?),
+                Step::Gated => drop(self.resume(epoch, id::job(identity.created_ms, &identity.uid)).await?),
             }
             if began.elapsed() > STEP {
                 return Ok(None);
@@ -96,16 +99,16 @@ impl Store {
     ///
     /// [`Store::accept`] repeats it to the end.
     pub async fn accept_chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, rows: u32) -> Result<Option<Accepted>, Error> {
-        Ok(match self.chunk(epoch, identity, plan, &contents(plan), rows).await? {
+        Ok(match self.chunk(Some(epoch), identity, plan, &contents(plan), rows).await? {
             Step::Accepted(accepted) => Some(*accepted),
             Step::More | Step::Gated => None,
         })
     }
 
-    async fn chunk(&self, epoch: Epoch, identity: &Identity, plan: &Plan, contents: &[[u8; 32]], rows: u32) -> Result<Step, Error> {
+    async fn chunk(&self, epoch: Option<Epoch>, identity: &Identity, plan: &Plan, contents: &[[u8; 32]], rows: u32) -> Result<Step, Error> {
         let job_id = id::job(identity.created_ms, &identity.uid);
         let wish = Wish { identity, plan, contents };
-        let mut transaction = self.begin(ACT, Some(epoch)).await?;
+        let mut transaction = self.begin(ACT, epoch).await?;
         let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
         let mut job = match locked {
             Some(job) if over(&job).is_some() => {
@@ -141,6 +144,9 @@ impl Store {
             return Ok(Step::More);
         }
         let change = finish(&mut transaction, &mut job).await?;
+        if epoch.is_none() {
+            mark_dirty(&mut transaction, &job).await?;
+        }
         transaction.commit().await.act(ACT)?;
         Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, refused: Vec::new(), change })))
     }

@@ -11,6 +11,7 @@ mod last;
 mod observe;
 mod pause;
 mod progress;
+mod seen;
 mod selection;
 mod tasks;
 

@@ -6,6 +6,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
@@ -116,6 +117,11 @@ impl Store {
         self.reader.close().await;
     }
 
+    /// A connection to read with.
+    pub(super) async fn reading(&self, act: &'static str) -> Result<Reading, Error> {
+        Ok(Reading(Some(self.reader.acquire().await.act(act)?)))
+    }
+
     /// Begins a transaction: of the leader of `epoch`, or (`None`) of anybody.
     pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
         let mut transaction = Transaction { open: self.writer.begin().await.act(act)?, act };
@@ -142,14 +148,15 @@ const WRITER: [(&str, &str); 8] = [
     ("enable_sort", "off"),
 ];
 
-/// Those of one that reads: plans are made for the filters at hand, and nothing is compiled for a page. Pages are read in the order of
-/// an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
-const READER: [(&str, &str); 5] = [
+/// Those of one that reads: plans are made for the filters at hand, nothing is compiled for a page, and whoever went away is noticed. Pages
+/// are read in the order of an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
+const READER: [(&str, &str); 6] = [
     ("statement_timeout", "5s"),
     ("default_transaction_read_only", "on"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),
     ("enable_bitmapscan", "off"),
+    ("client_connection_check_interval", "500ms"),
 ];
 
 fn pool(connections: u32) -> PgPoolOptions {
@@ -179,6 +186,36 @@ pub(super) async fn within_reading<T>(act: &'static str, work: impl Future<Outpu
 
 async fn give_up_after<T>(limit: Duration, act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
     tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }))
+}
+
+/// A connection that reads. Dropped before [`Reading::done`] it is closed, and the database gives up what it was asked.
+pub(super) struct Reading(Option<PoolConnection<Postgres>>);
+
+impl Reading {
+    /// Gives it back.
+    pub(super) fn done(mut self) {
+        drop(self.0.take());
+    }
+}
+
+impl Drop for Reading {
+    fn drop(&mut self) {
+        drop(self.0.take().map(PoolConnection::detach));
+    }
+}
+
+impl Deref for Reading {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.0.as_ref().expect("there until it is done")
+    }
+}
+
+impl DerefMut for Reading {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.0.as_mut().expect("there until it is done")
+    }
 }
 
 /// A transaction under way. Dropped without a commit it never was.

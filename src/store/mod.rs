@@ -26,6 +26,7 @@ mod outstanding;
 mod overdue;
 mod owner;
 mod partitions;
+mod plain;
 mod rows;
 mod time;
 mod views;

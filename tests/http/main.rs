@@ -9,3 +9,4 @@ mod world;
 mod auth;
 mod health;
 mod served;
+mod v1;

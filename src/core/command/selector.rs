@@ -69,6 +69,11 @@ pub struct Fault {
 }
 
 impl Pattern {
+    /// That of one name.
+    pub fn exactly(name: &str) -> Self {
+        Self(name.to_owned())
+    }
+
     /// The text with its `*`.
     pub fn as_str(&self) -> &str {
         &self.0

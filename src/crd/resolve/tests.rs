@@ -179,7 +179,7 @@ fn what_cannot_be_read_has_its_reason() {
         Err(vec![
             "TasksFromNotFound layers[0].tasksFrom[0].configMapKeyRef: there is no ConfigMap gone with the key tasks.ndjson".to_owned(),
             "TasksFromForbidden layers[0].tasksFrom[1].configMapKeyRef: ConfigMap secret does not carry the label igor.dev/tasks".to_owned(),
-            "InvalidSpec layers[0].tasksFrom[2].upload: needs igor api, which this version does not have: use count or configMapKeyRef"
+            "InvalidSpec layers[0].tasksFrom[2].upload: 0 of 9 tasks were uploaded"
                 .to_owned(),
             "InvalidSpec layers[0].tasksFrom[3]: must have one of configMapKeyRef and upload".to_owned(),
             "InvalidSpec layers[0].name: \"A\" may hold lower-case letters, digits and -, begins and ends with a letter or digit, and has 1 to 63 characters"

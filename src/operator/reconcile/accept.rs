@@ -50,7 +50,7 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         name: observed.name.clone(),
         created_ms: observed.created_ms,
         generation: object.metadata.generation.unwrap_or(0),
-        origin: "kubectl".to_owned(),
+        origin: origin(object),
         levels: levels(object),
         restored: observed.known.is_none() && observed.object.status.as_ref().is_some_and(accepted_before),
     };
@@ -77,6 +77,11 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         refusal
     });
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })
+}
+
+fn origin(object: &IgorJob) -> String {
+    let labels = object.metadata.labels.as_ref();
+    labels.and_then(|labels| labels.get(crd::LABEL_ORIGIN)).cloned().unwrap_or_else(|| "kubectl".to_owned())
 }
 
 /// Of an object that the ledger does not know: the status says that the job was accepted, so the ledger is younger than the object.

@@ -21,7 +21,7 @@ const MESSAGE_BYTES: usize = 16_000;
 
 /// What came of looking at the spec.
 pub(super) enum Resolution {
-    /// The ledger has this generation already, or the job has ended.
+    /// The ledger has this generation already, or the job has ended, or the API is about to bring it in.
     Settled,
     /// A plan to be accepted, or to be compared with the accepted one; and the object that it was read from.
     Plan(Box<Plan>, Box<IgorJob>),
@@ -97,6 +97,10 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
         _ => return Ok(Resolution::Settled),
     };
     let read = observed.known.as_ref().filter(|known| known.job.accepted).map(lists_read).unwrap_or_default();
+    if source::waits_for_upload(&object.spec, &read) {
+        // Whoever uploads the tasks accepts them too, and marks the job as changed.
+        return Ok(Resolution::Settled);
+    }
     let lists = fetch(term, observed, &object.spec, &read).await?;
     // Lists of many megabytes take seconds to read: other jobs must not wait for that.
     Ok(match tokio::task::block_in_place(|| source::plan(&object.spec, &lists, &read)) {

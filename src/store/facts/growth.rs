@@ -2,6 +2,19 @@
 
 use uuid::Uuid;
 
+use crate::core::plan::TaskPlan;
+
+/// Tasks that are to be added to a layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addition {
+    /// The job.
+    pub job_id: Uuid,
+    /// The name of its layer.
+    pub layer: String,
+    /// What is added, behind what is there.
+    pub tasks: Vec<TaskPlan>,
+}
+
 /// What came of adding tasks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Adding {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::super::accept::rows::Target;
 use super::super::connect::{Act, Store, within};
 use super::super::error::Error;
-use super::super::facts::{Added, Adding, Epoch, NotAdded};
+use super::super::facts::{Added, Adding, Addition, Epoch, NotAdded};
 use super::super::live::mark_dirty;
 use super::super::open;
 use super::super::rows::{LayerRow, LockedJob, int, layers_of, lock_jobs};
@@ -41,6 +41,38 @@ impl Store {
                 transaction.commit().await.act(ACT)?;
             }
             Ok(adding)
+        })
+        .await
+    }
+}
+
+impl Store {
+    /// The same for several layers, of several jobs: all of it or nothing. `Added` holds the tasks of all, in the order given.
+    pub async fn add_all(&self, epoch: Option<Epoch>, additions: &[Addition]) -> Result<Adding, Error> {
+        within(ACT, async {
+            let mut transaction = self.begin(ACT, epoch).await?;
+            let ids: BTreeSet<Uuid> = additions.iter().map(|addition| addition.job_id).collect();
+            let jobs = lock_jobs(&mut transaction, &ids.into_iter().collect::<Vec<_>>(), ACT).await?;
+            let mut all = Added { tasks: Vec::new(), written: 0 };
+            for Addition { job_id, layer, tasks } in additions {
+                let Some(job) = jobs.iter().find(|job| job.id == *job_id) else {
+                    return Ok(Adding::Refused(NotAdded::JobNotFound("the ledger does not know the job".to_owned())));
+                };
+                match add(&mut transaction, job, layer, tasks).await? {
+                    Adding::Added(added) => {
+                        all.tasks.extend(added.tasks);
+                        all.written += added.written;
+                    }
+                    other => return Ok(other),
+                }
+            }
+            if epoch.is_none() {
+                for job in &jobs {
+                    mark_dirty(&mut transaction, job).await?;
+                }
+            }
+            transaction.commit().await.act(ACT)?;
+            Ok(Adding::Added(all))
         })
         .await
     }

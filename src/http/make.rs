@@ -1,0 +1,95 @@
+//! A new job: its object in the cluster, and at once in the ledger, by the same function as the operator's.
+
+use kube::api::{Api as Kube, DeleteParams, ObjectMeta, PostParams, Preconditions};
+use rand::distr::{Alphanumeric, SampleString};
+use uuid::Uuid;
+
+use super::{Api, Fault};
+use crate::core::command::Object;
+use crate::core::plan::Plan;
+use crate::crd::{self, IgorJob, IgorJobSpec};
+use crate::store::{Identity, Sighting, Source, Standing};
+
+/// A job that is accepted.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    pub(super) job_id: Uuid,
+    pub(super) uid: String,
+    pub(super) created_ms: i64,
+    name: String,
+}
+
+impl Made {
+    /// Deletes its object again, which kills it.
+    pub(super) async fn take_back(&self, api: &Api, namespace: &str) {
+        take_back(&Kube::namespaced(api.kube.clone(), namespace), &self.name, &self.uid).await;
+    }
+}
+
+/// Makes the object, under a name that begins with `stem`, and brings its plan into the ledger. When that fails the object is deleted:
+/// whoever gets an error may ask again.
+pub(super) async fn make(api: &Api, namespace: &str, stem: &str, spec: &IgorJobSpec, plan: &Plan) -> Result<Made, Fault> {
+    let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
+    let create = async { jobs.create(&PostParams::default(), &object(stem, spec)).await };
+    let object = Box::pin(create).await.map_err(|error| refused(error, namespace))?;
+    let identity = identity(&object, namespace);
+    match api.ledger.accept(None, &identity, plan).await {
+        Ok(accepted) if matches!(accepted.standing, Standing::Deleted | Standing::Expired) => {
+            Err(Fault::Conflict("the job was deleted while it was being accepted".to_owned()))
+        }
+        Ok(accepted) => Ok(Made { job_id: accepted.job_id, uid: identity.uid, created_ms: identity.created_ms, name: identity.name }),
+        Err(error) => {
+            take_back(&jobs, &identity.name, &identity.uid).await;
+            Err(error.into())
+        }
+    }
+}
+
+fn object(stem: &str, spec: &IgorJobSpec) -> IgorJob {
+    let suffix = Alphanumeric.sample_string(&mut rand::rng(), 6).to_lowercase();
+    let mut object = IgorJob::new(&format!("{stem}-{suffix}"), spec.clone());
+    object.metadata.labels = Some([(crd::LABEL_ORIGIN.to_owned(), crd::ORIGIN_API.to_owned())].into());
+    object
+}
+
+/// What the operator will say of the same object.
+fn identity(object: &IgorJob, namespace: &str) -> Identity {
+    let ObjectMeta { uid, name, generation, resource_version, creation_timestamp, .. } = object.metadata.clone();
+    let version = resource_version.and_then(|version| version.parse().ok()).unwrap_or(0);
+    let spec = |object: Object, paused| Sighting { object, source: Source::Spec, paused: Some(paused), version };
+    let mut levels = vec![spec(Object::Job, object.spec.paused)];
+    levels.push(Sighting { object: Object::Job, source: Source::Annotation, paused: None, version });
+    levels.extend(object.spec.layers.iter().map(|layer| spec(Object::Layer(layer.name.clone()), layer.paused)));
+    Identity {
+        uid: uid.unwrap_or_default(),
+        namespace: namespace.to_owned(),
+        name: name.unwrap_or_default(),
+        created_ms: creation_timestamp.map_or(0, |time| time.0.as_millisecond()),
+        generation: generation.unwrap_or(0),
+        origin: crd::ORIGIN_API.to_owned(),
+        levels,
+        restored: false,
+    }
+}
+
+/// Deletes an object whose plan could not be accepted; if that fails too, the operator accepts it, or says in its status why not.
+async fn take_back(jobs: &Kube<IgorJob>, name: &str, uid: &str) {
+    let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
+    let delete = DeleteParams::default().preconditions(preconditions);
+    if let Err(error) = jobs.delete(name, &delete).await {
+        tracing::warn!(name, error = &error as &dyn std::error::Error, "a job that was not accepted could not be deleted");
+    }
+}
+
+fn refused(error: kube::Error, namespace: &str) -> Fault {
+    match error {
+        kube::Error::Api(status) if status.code == 404 => Fault::bad(format!("invalid arg: there is no namespace {namespace}")),
+        kube::Error::Api(status) if matches!(status.code, 400 | 413 | 422) => Fault::bad(status.message.clone()),
+        kube::Error::Api(status) if status.code == 403 => Fault::Forbidden(format!("the API server refuses: {}", status.message)),
+        kube::Error::Api(status) if status.code == 409 => Fault::Conflict(status.message.clone()),
+        error => {
+            tracing::warn!(error = &error as &dyn std::error::Error, "the API server does not answer");
+            Fault::StoreAway("the API server")
+        }
+    }
+}

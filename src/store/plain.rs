@@ -1,0 +1,125 @@
+//! Jobs, layers and tasks as plain rows, newest first: what `/api/v1` lists.
+//!
+//! Newest first is by id, whose first bits are the creation of its job; so a list that is about some ids looks only at the stretches
+//! of ids that share their time. Every statement is static, and planned anew for the filters at hand.
+
+mod find;
+mod jobs;
+mod layers;
+mod paused;
+mod tasks;
+
+use std::collections::BTreeSet;
+
+use uuid::Uuid;
+
+use super::facts::Filter;
+use super::time::Time;
+use crate::core::id;
+
+/// Milliseconds of the creations that a filter lets through: the first and the last.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Bounds {
+    lo: i64,
+    hi: i64,
+}
+
+/// Before and after every job.
+const EVER: Bounds = Bounds { lo: 0, hi: 0xFFFF_FFFF_FFFF };
+
+impl Bounds {
+    /// Those of the creation filters.
+    fn of(filter: &Filter) -> Self {
+        let lo = filter.created_after.map_or(EVER.lo, |second| second.saturating_add(1).saturating_mul(1000));
+        let hi = filter.created_before.map_or(EVER.hi, |second| second.saturating_mul(1000).saturating_sub(1));
+        Self { lo: lo.clamp(EVER.lo, EVER.hi), hi: hi.clamp(EVER.lo - 1, EVER.hi) }
+    }
+
+    /// The part of it that these ids lie in, if any are given.
+    fn around(self, ids: &[Uuid]) -> Self {
+        let times = || ids.iter().map(|id| id::created_ms(*id));
+        let (Some(first), Some(last)) = (times().min(), times().max()) else { return self };
+        Self { lo: self.lo.max(first), hi: self.hi.min(last) }
+    }
+}
+
+/// Stretches of ids, each with the creation times in it.
+#[derive(Debug, Default)]
+struct Stretches {
+    first: Vec<Uuid>,
+    last: Vec<Uuid>,
+    lo: Vec<Time>,
+    hi: Vec<Time>,
+}
+
+impl Stretches {
+    /// Where the tasks of a filter lie.
+    fn of(filter: &Filter) -> Self {
+        let bounds = Bounds::of(filter);
+        let within = |id: &&Uuid| (bounds.lo..=bounds.hi).contains(&id::created_ms(**id));
+        let mut stretches = Self::default();
+        if !filter.tasks.is_empty() {
+            for id in filter.tasks.iter().filter(within).collect::<BTreeSet<_>>() {
+                stretches.push(*id, *id, Bounds { lo: id::created_ms(*id), hi: id::created_ms(*id) });
+            }
+        } else if filter.jobs.is_empty() && filter.layers.is_empty() {
+            stretches.push(id::first_of(bounds.lo.max(0)), id::last_of(bounds.hi.max(0)), bounds);
+        } else {
+            let of = if filter.jobs.is_empty() { &filter.layers } else { &filter.jobs };
+            let times: BTreeSet<i64> = of.iter().filter(within).map(|id| id::created_ms(*id)).collect();
+            for time in times {
+                stretches.push(id::first_of(time), id::last_of(time), Bounds { lo: time, hi: time });
+            }
+        }
+        stretches
+    }
+
+    fn push(&mut self, first: Uuid, last: Uuid, bounds: Bounds) {
+        self.first.push(first);
+        self.last.push(last);
+        self.lo.push(Time(bounds.lo));
+        self.hi.push(Time(bounds.hi));
+    }
+}
+
+/// The ids, or nothing when none is asked for.
+fn wanted(ids: &[Uuid]) -> Option<&[Uuid]> {
+    (!ids.is_empty()).then_some(ids)
+}
+
+/// The statuses as the schema spells them.
+fn words(filter: &Filter) -> Option<Vec<String>> {
+    filter.statuses.as_ref().map(|statuses| statuses.iter().map(ToString::to_string).collect())
+}
+
+/// From this moment on, and before that one.
+fn updated(filter: &Filter) -> (Option<Time>, Option<Time>) {
+    // Beyond it the calendar of Postgres ends.
+    const LAST: i64 = 200_000_000_000;
+    let time = |second: i64| Time(second.clamp(-LAST / 10, LAST).saturating_mul(1000));
+    (filter.updated_after.map(|second| time(second.saturating_add(1))), filter.updated_before.map(time))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_by_ids_looks_only_where_they_are() {
+        let (job, other) = (id::job(5_000, "u"), id::job(9_000, "v"));
+        let stretches = Stretches::of(&Filter { jobs: vec![job, other, job], created_before: Some(9), ..Filter::default() });
+        assert_eq!(stretches.first, [id::first_of(5_000)]);
+        assert_eq!(stretches.last, [id::last_of(5_000)]);
+        assert_eq!(stretches.lo, [Time(5_000)]);
+        let task = id::task(5_000, "u", "l", "t");
+        assert_eq!(Stretches::of(&Filter { tasks: vec![task], jobs: vec![other], ..Filter::default() }).first, [task]);
+    }
+
+    #[test]
+    fn seconds_are_whole() {
+        let filter = Filter { created_after: Some(5), created_before: Some(9), ..Filter::default() };
+        assert_eq!(Bounds::of(&filter), Bounds { lo: 6_000, hi: 8_999 });
+        let silly = Filter { created_after: Some(i64::MAX), created_before: Some(i64::MIN), ..Filter::default() };
+        assert_eq!(Bounds::of(&silly), Bounds { lo: EVER.hi, hi: -1 });
+    }
+}
