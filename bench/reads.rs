@@ -17,6 +17,7 @@ async fn main() {
     let number = |name: &str, usual| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let requests = number("READS_REQUESTS", 1_000) as usize;
     if let Ok(url) = std::env::var("READS_DATABASE_URL") {
+        igor::store::migrate(&igor::store::Settings::new(&url)).await.expect("the migrations");
         return show(&reads::run(&url, requests).await);
     }
     let database = stores::database().await;

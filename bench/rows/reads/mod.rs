@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures::future::{BoxFuture, join_all};
 use igor::core::status::Status;
-use igor::store::{JobFilter, Order, Settings, Store, TaskFilter, TaskPlace};
+use igor::store::{Filter, JobFilter, Order, Settings, Store, TaskFilter, TaskPlace};
 use sqlx::PgPool;
 use uuid::Uuid;
 
@@ -103,6 +103,26 @@ const ASKED: &[(&str, Ask)] = &[
         let filter = TaskFilter { statuses: vec![Status::Errored], ..TaskFilter::default() };
         Box::pin(async move { tasks(&store, of(&sample.failed, nth), &filter, None).await })
     }),
+    ("/api/v1 jobs", |store, _, _| {
+        let filter = Filter { limit: PAGE, ..Filter::default() };
+        Box::pin(async move { store.plain_jobs(&filter).await.expect("jobs").len() })
+    }),
+    ("/api/v1 tasks, a thousand", |store, _, _| {
+        Box::pin(async move { plain_tasks(&store, Filter { limit: 1_000, ..Filter::default() }).await })
+    }),
+    ("/api/v1 tasks of a job", |store, sample, nth| {
+        let filter = Filter { jobs: vec![of(&sample.jobs_by_tasks, nth)], limit: PAGE, ..Filter::default() };
+        Box::pin(async move { plain_tasks(&store, filter).await })
+    }),
+    ("/api/v1 tasks that errored today", |store, sample, _| {
+        let created_after = Some(sample.midnight_ms / 1000 - 1);
+        let filter = Filter { statuses: Some(vec![Status::Errored]), created_after, limit: PAGE, ..Filter::default() };
+        Box::pin(async move { plain_tasks(&store, filter).await })
+    }),
+    ("/api/v1 a task by its id", |store, sample, nth| {
+        let filter = Filter { tasks: vec![of(&sample.tasks, nth).0], limit: PAGE, ..Filter::default() };
+        Box::pin(async move { plain_tasks(&store, filter).await })
+    }),
     ("a task by its id", |store, sample, nth| {
         Box::pin(async move {
             let (id, layer, _) = of(&sample.tasks, nth);
@@ -123,11 +143,16 @@ async fn tasks(store: &Store, layer: Uuid, filter: &TaskFilter, after: Option<&T
     store.tasks(layer, filter, Order::Usual, after, PAGE).await.expect("tasks").items.len()
 }
 
+async fn plain_tasks(store: &Store, filter: Filter) -> usize {
+    store.plain_tasks(&filter).await.expect("tasks").len()
+}
+
 /// What is asked for: taken from the whole ledger by chance, so jobs of many tasks are met as often as they have tasks.
 struct Sample {
     midnight_ms: i64,
     namespaces: Vec<String>,
     jobs: Vec<Uuid>,
+    jobs_by_tasks: Vec<Uuid>,
     tasks: Vec<(Uuid, Uuid, TaskPlace)>,
     failed: Vec<Uuid>,
 }
@@ -146,6 +171,11 @@ impl Sample {
             midnight_ms: midnight_ms.fetch_one(&pool).await.expect("midnight"),
             namespaces: some(&pool, "SELECT DISTINCT namespace FROM igor.jobs").await,
             jobs: some(&pool, "SELECT id FROM igor.jobs ORDER BY md5(id::text) LIMIT 5000").await,
+            jobs_by_tasks: some(
+                &pool,
+                "SELECT job_id FROM (SELECT * FROM igor.tasks TABLESAMPLE SYSTEM (1)) t ORDER BY md5(id::text) LIMIT 5000",
+            )
+            .await,
             tasks: tasks.into_iter().map(|(id, layer, kind, ordinal)| (id, layer, TaskPlace { kind, ordinal })).collect(),
             failed: some(&pool, "SELECT id FROM igor.layers WHERE n_errored > 0 ORDER BY md5(id::text) LIMIT 5000").await,
         };
