@@ -1,7 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core model test-crash test-faults test-install image lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core model test-crash test-faults test-install bench-peers image lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of
 
 test-faults: ## Faults on real processes, and a checker (SEED=7 MINUTES=30: random mixtures, table in target/faults)
 	@STATE=$${STATE:-.dev/faults} rig/with-test-env rig/tally 'cargo test --features proof --test faults'
+
+bench-peers: ## River and asynq on the same machine and stores; needs Go (TASKS=100000 ROUNDS=5)
+	@rig/with-test-env bench/peers/run
 
 image: ## Igor's image as an OCI archive in target/image, without a container engine (IMAGE=name:tag)
 	@rig/image igor

@@ -9,6 +9,8 @@ pub(crate) mod advance;
 mod big;
 mod drain;
 mod idle;
+mod past;
+mod reads;
 mod small;
 
 type Run = fn(Scale) -> Pin<Box<dyn Future<Output = Vec<Figure>>>>;
@@ -57,4 +59,6 @@ pub(crate) const ROWS: &[Entry] = &[
         run: |scale| Box::pin(big::distinct(scale)),
     },
     Entry { name: "idle", about: "10,000 paused jobs, then one runs", quick: false, run: |scale| Box::pin(idle::run(scale)) },
+    Entry { name: "reads", about: "a ledger of 10,000,000 tasks in 30 days, 8 readers", quick: false, run: |scale| Box::pin(past::reads(scale)) },
+    Entry { name: "http", about: "tasks listed through the HTTP API over 1,000,000 tasks, 8 readers", quick: false, run: |scale| Box::pin(past::http(scale)) },
 ];
