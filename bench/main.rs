@@ -1,6 +1,7 @@
 //! The benchmark: Igor's own processes on the rig's real API server, Postgres and Redis, a row for each promise about speed.
 //!
-//! `make bench` runs it; `QUICK=1` runs what counts instead of what times, `ROWS=noop,advance` some rows, `RUNS=n` each so often.
+//! `make bench` runs it; `QUICK=1` runs what counts instead of what times, `ROWS=noop,advance` some rows, `RUNS=n` each so often, `PEERS=1`
+//! (`make bench-peers`) River and asynq beside it. `BASELINE=write` takes its figures as those to compare with.
 
 #![allow(clippy::print_stdout, reason = "the table is what this program is for")]
 
@@ -8,6 +9,7 @@ mod baseline;
 mod figure;
 mod machine;
 mod meter;
+mod peers;
 mod processes;
 mod report;
 mod rows;
@@ -39,6 +41,9 @@ impl Scale {
     }
 
     fn wants(&self, row: &str) -> bool {
+        if peers::wanted() {
+            return peers::ROWS.contains(&row);
+        }
         self.only.is_empty() || self.only.iter().any(|only| only == row)
     }
 
@@ -65,5 +70,9 @@ async fn main() -> ExitCode {
         println!("  took {:.0} s", began.elapsed().as_secs_f64());
         done.push(Row { name: row.name, about: row.about, figures });
     }
-    report::report(&scale, &before, &done)
+    let verdict = report::report(&scale, &before, &done);
+    if peers::wanted() {
+        peers::compare(&done);
+    }
+    verdict
 }

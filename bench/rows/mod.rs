@@ -59,6 +59,16 @@ pub(crate) const ROWS: &[Entry] = &[
         run: |scale| Box::pin(big::distinct(scale)),
     },
     Entry { name: "idle", about: "10,000 paused jobs, then one runs", quick: false, run: |scale| Box::pin(idle::run(scale)) },
-    Entry { name: "reads", about: "a ledger of 10,000,000 tasks in 30 days, 8 readers", quick: false, run: |scale| Box::pin(past::reads(scale)) },
-    Entry { name: "http", about: "tasks listed through the HTTP API over 1,000,000 tasks, 8 readers", quick: false, run: |scale| Box::pin(past::http(scale)) },
+    Entry {
+        name: "reads",
+        about: "a ledger of 10,000,000 tasks in 30 days, 8 readers",
+        quick: false,
+        run: |scale| Box::pin(past::reads(scale)),
+    },
+    Entry {
+        name: "http",
+        about: "tasks listed through the HTTP API over 1,000,000 tasks, 8 readers",
+        quick: false,
+        run: |scale| Box::pin(past::http(scale)),
+    },
 ];

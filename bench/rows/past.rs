@@ -77,10 +77,12 @@ async fn serve(ledger: &str) -> (Process, String) {
     let folder = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/bench/logs/http");
     std::fs::create_dir_all(&folder).expect("a folder");
     let settings = folder.join("api.yaml");
-    std::fs::write(&settings, "limits: {perSecond: 1000000, burst: 1000000, atOnce: 64}\n").expect("settings");
+    std::fs::write(&settings, "limits: {requestsPerSecond: 1000000, burst: 1000000, atOnce: 64}\n").expect("settings");
     let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
     let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
-    command.args(["api", "--auth", "none", "--metrics-addr", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}"), "--config"]).arg(settings);
+    command
+        .args(["api", "--auth", "none", "--metrics-addr", "127.0.0.1:0", "--listen", &format!("127.0.0.1:{port}"), "--config"])
+        .arg(settings);
     command.env("KUBECONFIG", from_rig("IGOR_TEST_OPERATOR_KUBECONFIG")).env("DATABASE_URL", ledger).env("REDIS_URL", stores::redis_url());
     command.env("IGOR_PREFIX", crate::support::unique("bench-http"));
     let process = Process::start(&folder, "api", &mut command);
