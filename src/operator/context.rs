@@ -36,7 +36,7 @@ pub(super) struct Context {
 }
 
 /// What is remembered of an object, by uid. Losing it costs a write or a look, nothing else.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Failed reconciles in a row.
     pub(super) failures: u32,
@@ -113,8 +113,12 @@ impl Context {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn memory(&self, uid: &str) -> Memory {
-        self.memories().get(uid).cloned().unwrap_or_default()
+    /// Reads what is remembered of an object.
+    pub(super) fn memory<T>(&self, uid: &str, read: impl FnOnce(&Memory) -> T) -> T {
+        match self.memories().get(uid) {
+            Some(memory) => read(memory),
+            None => read(&Memory::default()),
+        }
     }
 
     pub(super) fn remember(&self, uid: &str, change: impl FnOnce(&mut Memory)) {

@@ -54,7 +54,7 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Seen::Leaving);
     }
-    if term.context.memory(&uid).version.is_some_and(|(ours, at)| ours > version && at.elapsed() < STALE_FOR) {
+    if term.context.memory(&uid, |memory| memory.version).is_some_and(|(ours, at)| ours > version && at.elapsed() < STALE_FOR) {
         return Ok(Seen::Stale);
     }
     let created_ms = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());

@@ -42,7 +42,7 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         Some(_) => observed.known.clone(),
         None => None,
     };
-    let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
+    let previous = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone())).or_else(|| observed.object.status.clone());
     let known = match &snapshot {
         Some(snapshot) => Some(facts::gather(term, snapshot).await),
         None => None,
@@ -111,7 +111,7 @@ fn not_yet(
     if previous == status || !only_counts(previous, status) {
         return None;
     }
-    let since = term.context.memory(&observed.uid).written.map(|(_, at)| at.elapsed());
+    let since = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(_, at)| at.elapsed()));
     since.and_then(|since| COUNTERS.checked_sub(since)).filter(|left| !left.is_zero())
 }
 

@@ -84,7 +84,7 @@ pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carri
     seen.extend(carriers.iter().filter(|carrier| carrier.object != Object::Job).flat_map(of_child));
     let seen = which.of(seen);
     let levels: Vec<Level> = seen.iter().map(|sighting| (sighting.object.clone(), sighting.source, sighting.paused)).collect();
-    if term.context.memory(&observed.uid).levels.as_ref() == Some(&levels) {
+    if term.context.memory(&observed.uid, |memory| memory.levels.as_ref() == Some(&levels)) {
         return Ok(false);
     }
     let reason = carriers.iter().find_map(Carrier::reason);
