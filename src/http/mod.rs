@@ -8,6 +8,7 @@ mod auth;
 mod error;
 mod limits;
 mod make;
+mod measure;
 mod route;
 mod server;
 mod v1;
@@ -54,6 +55,7 @@ fn router(api: Api) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
         .merge(route::guarded(v1::routes(), &api))
+        .route_layer(middleware::from_fn(measure::measured))
         .fallback(async || Fault::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(async || Fault::Method)
         // Longer bodies are refused before, in our own words.
