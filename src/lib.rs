@@ -25,3 +25,5 @@ mod probes;
 pub mod store;
 #[cfg(feature = "operator")]
 pub mod telemetry;
+#[cfg(feature = "operator")]
+pub mod why;

@@ -3,9 +3,7 @@
 mod audit;
 mod get;
 mod lines;
-mod mend;
 mod reference;
-mod why;
 
 use std::io::{IsTerminal, Write};
 
@@ -14,6 +12,7 @@ use igor::config::Secret;
 use igor::core::job::Facts;
 use igor::core::status::Status;
 use igor::store::{Settings, Snapshot, Store};
+use igor::why;
 
 pub(crate) use audit::Audit;
 use reference::Reference;
@@ -114,7 +113,7 @@ pub(crate) async fn why(look: Look) -> anyhow::Result<()> {
     };
     let answer = why::answer(&found.job, &facts, look.reference.layer.as_deref(), task.as_ref());
     print(&match look.output {
-        Output::Json => why::json(&answer)?,
+        Output::Json => serde_json::to_string_pretty(&answer)? + "\n",
         Output::Text => why::text(&answer),
     })
 }

@@ -121,7 +121,8 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
 async fn api(flags: config::ApiFlags) -> anyhow::Result<()> {
     let config = config::Api::load(flags)?;
     let database = operator::database(&config.database);
-    Ok(http::run(config, database).await?)
+    let queue = config.redis.as_ref().map(operator::redis);
+    Ok(http::run(config, database, queue).await?)
 }
 
 async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {

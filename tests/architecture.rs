@@ -11,7 +11,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("store", &["core", "proof"]),
     ("queue", &["core", "proof"]),
     ("worker", &["core", "proof", "queue"]),
-    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry"]),
+    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "why"]),
     ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry"]),
     ("probes", &[]),
     ("proof", &[]),
@@ -20,6 +20,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("partitions", &[]),
     ("selftest", &[]),
     ("telemetry", &[]),
+    ("why", &["core", "store"]),
 ];
 
 /// Crates that the pure core must not know.

@@ -34,7 +34,6 @@ pub(crate) enum Fault {
     #[error("{0}")]
     Conflict(String),
     /// It is another than the caller has seen.
-    #[expect(dead_code, reason = "of version 2, which knows If-Match")]
     #[error("{0}")]
     Precondition(String),
     /// The body is too long.

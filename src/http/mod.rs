@@ -12,6 +12,7 @@ mod measure;
 mod route;
 mod server;
 mod v1;
+mod v2;
 
 use std::sync::Arc;
 
@@ -19,13 +20,14 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
 use serde_json::{Value, json};
+use tokio::sync::OnceCell;
 use tower_http::catch_panic::CatchPanicLayer;
 
 pub use self::error::Error;
 use self::error::Fault;
 use self::limits::Shares;
 pub use self::server::run;
-use crate::{config, store};
+use crate::{config, queue, store};
 
 /// What every handler may use. Cheap to clone.
 #[derive(Clone)]
@@ -40,13 +42,26 @@ pub(crate) struct Api {
     pub(crate) auth: auth::Gate,
     /// How much each of them has asked for.
     shares: Shares,
+    /// Where the queue is, and the connection once somebody asked what lies there.
+    queue: Option<Arc<(queue::Settings, OnceCell<queue::Client>)>>,
 }
 
 impl Api {
-    fn new(ledger: store::Store, kube: kube::Client, config: config::Api) -> Self {
+    fn new(ledger: store::Store, kube: kube::Client, config: config::Api, queue: Option<queue::Settings>) -> Self {
         let auth = auth::Gate::new(kube.clone(), &config);
         let shares = Shares::new(config.limits);
-        Self { ledger, kube, config: Arc::new(config), auth, shares }
+        let queue = queue.map(|settings| Arc::new((settings, OnceCell::new())));
+        Self { ledger, kube, config: Arc::new(config), auth, shares, queue }
+    }
+
+    /// The queue, to be looked at only; `None` where no Redis was named.
+    pub(crate) async fn queue(&self) -> Result<Option<&queue::Client>, Fault> {
+        let Some((settings, client)) = self.queue.as_deref() else { return Ok(None) };
+        let connected = client.get_or_try_init(|| queue::Client::connect(settings.clone())).await;
+        connected.map(Some).map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, "Redis is away");
+            Fault::StoreAway("Redis")
+        })
     }
 }
 
@@ -54,7 +69,9 @@ impl Api {
 fn router(api: Api) -> Router {
     Router::new()
         .route("/healthz", get(healthz))
+        .route("/api/openapi.json", get(async || Json(v2::openapi())))
         .merge(route::guarded(v1::routes(), &api))
+        .merge(route::guarded(v2::routes(), &api))
         .route_layer(middleware::from_fn(measure::measured))
         .fallback(async || Fault::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(async || Fault::Method)

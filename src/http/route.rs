@@ -13,9 +13,21 @@ use super::{Api, Fault, limits};
 
 /// A route: where, what its caller must be allowed to do, and what it does.
 pub(super) struct Route {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests compare the routes with the document"))]
+    method: Method,
     path: &'static str,
     need: Need,
     handler: MethodRouter<Api>,
+    body: Reading,
+}
+
+/// How the body of a request comes to the handler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reading {
+    /// Whole, before the handler runs.
+    Whole,
+    /// As it arrives, however long it is.
+    Streamed,
 }
 
 impl Route {
@@ -26,25 +38,36 @@ impl Route {
         T: 'static,
     {
         let filter = MethodFilter::try_from(method.clone()).expect("a method that routes have");
-        Self { path, need, handler: on(filter, handler) }
+        Self { method: method.clone(), path, need, handler: on(filter, handler), body: Reading::Whole }
+    }
+
+    /// The same, of which the handler reads the body as it arrives.
+    pub(super) fn streamed(self) -> Self {
+        Self { body: Reading::Streamed, ..self }
+    }
+
+    /// How it is called: the method in small letters, and the path.
+    #[cfg(test)]
+    pub(super) fn address(&self) -> (String, &'static str) {
+        (self.method.as_str().to_lowercase(), self.path)
     }
 }
 
 /// The router of such routes: the caller is known, has a share left, and was asked about before anything is answered.
 pub(super) fn guarded(routes: Vec<Route>, api: &Api) -> Router<Api> {
-    routes.into_iter().fold(Router::new(), |router, Route { path, need, handler }| router.route(path, guard(handler, need, api)))
+    routes.into_iter().fold(Router::new(), |router, Route { path, need, handler, body, .. }| {
+        router.route(path, handler.layer(middleware::from_fn_with_state((api.clone(), need, body), admit)))
+    })
 }
 
-/// The same for a handler that is routed by other means.
-pub(super) fn guard(handler: MethodRouter<Api>, need: Need, api: &Api) -> MethodRouter<Api> {
-    handler.layer(middleware::from_fn_with_state((api.clone(), need), admit))
-}
-
-async fn admit(State((api, need)): State<(Api, Need)>, mut request: Request, next: Next) -> Result<Response, Fault> {
+async fn admit(State((api, need, body)): State<(Api, Need, Reading)>, mut request: Request, next: Next) -> Result<Response, Fault> {
     let caller = api.auth.caller(request.headers(), need).await?;
     let _share = api.shares.take(caller.name()).await?;
     request.extensions_mut().insert(caller.clone());
-    let response = limits::body(&api.config.limits, request, next).await;
+    let response = match body {
+        Reading::Whole => limits::body(&api.config.limits, request, next).await,
+        Reading::Streamed => next.run(request).await,
+    };
     if response.status().is_success() && !caller.was_asked_about() {
         tracing::error!(need = ?need, "a handler answered without asking whether its caller may");
         return Ok(Fault::Broken.into_response());

@@ -16,7 +16,7 @@ use tower_http::normalize_path::NormalizePath;
 use super::{Api, Error, router};
 use crate::config::Limits;
 use crate::probes::{self, Readiness};
-use crate::{config, store, telemetry};
+use crate::{config, queue, store, telemetry};
 
 /// How long requests under way get to end.
 const DRAIN: Duration = Duration::from_secs(20);
@@ -24,7 +24,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 const RENEW: Duration = Duration::from_secs(5);
 
 /// Serves the API until SIGTERM or SIGINT.
-pub async fn run(config: config::Api, database: store::Settings) -> Result<(), Error> {
+pub async fn run(config: config::Api, database: store::Settings, queue: Option<queue::Settings>) -> Result<(), Error> {
     let stop = CancellationToken::new();
     tokio::spawn(stop_on_signal(stop.clone()));
     let (address, readiness) = (config.metrics_addr, Readiness::default());
@@ -38,7 +38,7 @@ pub async fn run(config: config::Api, database: store::Settings) -> Result<(), E
     if config.auth == config::Auth::None {
         tracing::warn!(address = %local, "EVERYBODY who reaches this address may do EVERYTHING: there is no auth");
     }
-    let router = router(Api::new(ledger.clone(), client().await?, config));
+    let router = router(Api::new(ledger.clone(), client().await?, config, queue));
     readiness.set(true);
     tracing::info!(address = %local, "serving");
     accept(listener, router, limits, &stop).await;

@@ -191,7 +191,8 @@ fn what_programs_read_says_the_same() {
         (&shown["job"], &shown["status"]["phase"], &shown["status"]["tasks"]["errored"]),
         (&"nightly".into(), &"Errored".into(), &12.into())
     );
-    let answer: serde_json::Value = serde_json::from_str(&why::json(&why::answer(&job, &facts, None, None)).expect("json")).expect("json");
+    let answer: serde_json::Value =
+        serde_json::from_str(&serde_json::to_string(&why::answer(&job, &facts, None, None)).expect("json")).expect("json");
     assert_eq!((&answer["why"][0]["reason"], &answer["why"][1]["reason"]), (&"HeldOnFailure".into(), &"LayerAhead".into()));
 }
 

@@ -6,6 +6,7 @@
 //! the next command of the job, or by [`Store::resume`].
 
 mod expire;
+mod guarded;
 mod kill;
 mod last;
 mod observe;

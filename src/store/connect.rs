@@ -148,12 +148,14 @@ const WRITER: [(&str, &str); 8] = [
     ("enable_sort", "off"),
 ];
 
-/// Those of one that reads: plans are made for the filters at hand, nothing is compiled for a page, and whoever went away is noticed.
-const READER: [(&str, &str); 5] = [
+/// Those of one that reads: plans are made for the filters at hand, nothing is compiled for a page, and whoever went away is noticed. Pages
+/// are read in the order of an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
+const READER: [(&str, &str); 6] = [
     ("statement_timeout", "5s"),
     ("default_transaction_read_only", "on"),
     ("plan_cache_mode", "force_custom_plan"),
     ("jit", "off"),
+    ("enable_bitmapscan", "off"),
     ("client_connection_check_interval", "500ms"),
 ];
 

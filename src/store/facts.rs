@@ -6,6 +6,7 @@
 mod audit;
 mod growth;
 mod job;
+mod lists;
 mod plain;
 mod results;
 mod view;
@@ -13,7 +14,10 @@ mod work;
 
 pub use audit::{Event, Given, Moved, TaskPage, TaskPlace, TaskView};
 pub use growth::{Added, Adding, Addition, NotAdded};
-pub use job::{Accepted, Command, Done, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing};
+pub use job::{
+    Accepted, Command, Done, Guarded, Identity, JobChange, LiveJob, Paused, Progress, Refusal, Sighting, Source, Standing, Would,
+};
+pub use lists::{AttemptRow, JobFilter, JobRow, LayerView, Moment, OpenWork, Order, Page, TaskFilter, TaskRow, TransitionRow};
 pub use plain::{Filter, Found, PlainJob, PlainLayer, PlainTask, Seen};
 pub use results::{Applied, Collected, LayerCount, Outcome, Overdue};
 pub use view::{FailedTask, Failure, LayerFacts, Snapshot, TaskFacts};

@@ -17,6 +17,7 @@ mod error;
 mod facts;
 mod grow;
 mod levels;
+mod lists;
 mod live;
 mod migrate;
 mod open;

@@ -12,3 +12,4 @@ mod health;
 mod limits;
 mod served;
 mod v1;
+mod v2;

@@ -16,6 +16,7 @@ mod ends;
 mod fence;
 mod growth;
 mod large;
+mod lists;
 mod outbox;
 mod partitions;
 mod pause;

@@ -98,7 +98,7 @@ impl Work<'_> {
     }
 
     /// Where tasks stand that the verb touches.
-    fn statuses(&self, meant: Meant) -> Vec<Status> {
+    pub(super) fn statuses(&self, meant: Meant) -> Vec<Status> {
         let failed = self.command.selector == Selector::Failed;
         match self.command.verb {
             Verb::Pause | Verb::Unpause => Vec::new(),

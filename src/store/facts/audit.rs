@@ -86,8 +86,10 @@ pub struct TaskPage {
 /// A task's place in its layer: its type and its ordinal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TaskPlace {
-    pub(in crate::store) kind: String,
-    pub(in crate::store) ordinal: i32,
+    /// The type.
+    pub kind: String,
+    /// The ordinal, from 0; -1 = before the first.
+    pub ordinal: i32,
 }
 
 /// A task as it stands.

@@ -195,6 +195,28 @@ pub enum Progress {
     More(JobChange),
 }
 
+/// What came of a command that was given for an object as somebody saw it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    /// Its first step was done.
+    Step(Progress),
+    /// The object has another version, this one, or is not there: nothing was done.
+    Moved(Option<i64>),
+}
+
+/// What a command would do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Would {
+    /// Nothing, because of this.
+    pub refused: Option<Refusal>,
+    /// Tasks that it would move.
+    pub matched: u32,
+    /// Whether that is their number, and not only as far as they were counted.
+    pub exact: bool,
+    /// Some of them.
+    pub sample: Vec<Uuid>,
+}
+
 /// What pause levels changed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Paused {

@@ -1,8 +1,8 @@
 //! The command that ends a wait, to be copied into a shell.
 
-use igor::core::status::Status;
-use igor::core::wait::Wait;
-use igor::store::{Snapshot, TaskView};
+use crate::core::status::Status;
+use crate::core::wait::Wait;
+use crate::store::{Snapshot, TaskView};
 
 /// Commands that would end this wait; none when it ends by itself, or only by what igor cannot do.
 pub(super) fn mend(job: &Snapshot, wait: &Wait) -> Vec<String> {

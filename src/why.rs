@@ -1,44 +1,57 @@
 //! The chain of reasons why a job, a layer or a task stands as it does, each with the command that would change it.
 
+mod mend;
+
 use std::fmt::Write;
 
-use igor::core::end::ended;
-use igor::core::job::{Facts, Layer};
-use igor::core::status::Status;
-use igor::core::wait::{Wait, moves};
-use igor::core::words::{number, tasks};
-use igor::store::{Snapshot, TaskView};
 use serde::Serialize;
 
-use super::lines::{clean, moment};
-use super::mend::{mend, mend_task, reopen};
+use self::mend::{mend, mend_task, reopen};
+use crate::core::end::ended;
+use crate::core::job::{Facts, Layer};
+use crate::core::status::Status;
+use crate::core::wait::{Wait, moves};
+use crate::core::words::{Moment, number, tasks};
+use crate::store::{Snapshot, TaskView};
 
 /// The whole answer.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(super) struct Answer {
-    namespace: String,
-    job: String,
-    uid: String,
+pub struct Answer {
+    /// The job's namespace.
+    pub namespace: String,
+    /// Its name.
+    pub job: String,
+    /// Its object.
+    pub uid: String,
     /// How what was asked about stands.
-    stands: String,
+    pub stands: String,
     /// Why, the weightiest first.
-    why: Vec<Cause>,
+    pub why: Vec<Cause>,
 }
 
 /// One of them.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-struct Cause {
+pub struct Cause {
     /// In words.
-    says: String,
+    pub says: String,
     /// As the condition has it; of a task, its status.
-    reason: String,
+    pub reason: String,
     /// What would change it; empty when it ends by itself.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    mend: Vec<String>,
+    pub mend: Vec<String>,
+}
+
+/// A text on one line: control characters would steer the terminal of whoever reads it.
+fn clean(text: &str) -> String {
+    text.chars().map(|letter| if letter.is_control() { ' ' } else { letter }).collect()
+}
+
+fn moment(unix_ms: i64) -> String {
+    Moment(unix_ms).to_string()
 }
 
 /// Why `job` stands as it does, or a layer of it, or a task of that layer.
-pub(super) fn answer(job: &Snapshot, facts: &Facts, layer: Option<&str>, task: Option<&TaskView>) -> Answer {
+pub fn answer(job: &Snapshot, facts: &Facts, layer: Option<&str>, task: Option<&TaskView>) -> Answer {
     let mut why = Vec::new();
     if let (Some(layer), Some(task)) = (layer, task) {
         why.push(Cause { says: of_task(task), reason: task.status.to_string(), mend: mend_task(job, layer, task) });
@@ -120,7 +133,7 @@ fn of_task(task: &TaskView) -> String {
 }
 
 /// As people read it.
-pub(super) fn text(answer: &Answer) -> String {
+pub fn text(answer: &Answer) -> String {
     let mut text = format!("{} ({}): {}\n", answer.job, answer.namespace, answer.stands);
     for Cause { says, mend, .. } in &answer.why {
         writeln!(text, "  {says}").ok();
@@ -129,9 +142,4 @@ pub(super) fn text(answer: &Answer) -> String {
         }
     }
     text
-}
-
-/// As programs read it.
-pub(super) fn json(answer: &Answer) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(answer)? + "\n")
 }
