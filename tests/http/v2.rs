@@ -1,6 +1,7 @@
 //! `/api/v2`, asked over real HTTP.
 
 mod bulk;
+mod created;
 mod documented;
 mod fuzzed;
 mod guarded;
@@ -100,7 +101,7 @@ impl Hand {
 
     /// Hands out all that is open.
     pub(crate) async fn dispatch(&self, object: &Identity) -> Vec<Dispatched> {
-        let open = self.store.open_types_of(job_id(object)).await.expect("open types");
+        let open = self.store.open_types_of(&[job_id(object)]).await.expect("open types");
         let wants: Vec<Want> =
             open.into_iter().map(|open| Want { layer_id: open.layer_id, job_id: open.job_id, kind: open.kind, room: 1000 }).collect();
         self.store.dispatch(self.epoch, &wants).await.expect("dispatched").tasks
