@@ -63,7 +63,8 @@ pub(super) async fn create(
 
 /// A key as an object carries it: whatever its letters are.
 fn digest(key: &str) -> String {
-    Sha256::digest(key).iter().map(|byte| format!("{byte:02x}")).collect()
+    let digest = u128::from_be_bytes(*Sha256::digest(key).first_chunk().expect("SHA-256 has 32 bytes"));
+    format!("{digest:032x}")
 }
 
 async fn bear(api: &Api, namespace: &str, object: &IgorJob, plan: &Plan) -> Result<Response, Fault> {
