@@ -62,6 +62,16 @@ impl Levels {
     }
 }
 
+impl Levels {
+    /// Whether a source's level is just that.
+    pub(super) fn says(&self, sighting: &Sighting) -> bool {
+        match sighting.source {
+            Source::Spec => self.spec.paused.unwrap_or(false) == sighting.paused.unwrap_or(false),
+            Source::Annotation => self.annotation.paused == sighting.paused,
+        }
+    }
+}
+
 impl Seen {
     /// Whether this is another level, seen later.
     fn take(&mut self, paused: Option<bool>, version: u64) -> bool {

@@ -42,7 +42,7 @@ pub(super) fn of_job(term: &Term, observed: &Observed) -> Vec<Carrier> {
     for layer in &job.spec.layers {
         let Some(handle) = term.handle(&observed.namespace, &layers::name(observed, &layer.name)) else { continue };
         if is_ours(observed, handle.as_ref()) {
-            let acknowledged = term.context.memory(&observed.uid).acknowledged_on(&layer.name);
+            let acknowledged = term.context.memory(&observed.uid, |memory| memory.acknowledged_on(&layer.name));
             let about = reference_of_layer(&handle.metadata);
             carriers.push(Carrier::new(Object::Layer(layer.name.clone()), &handle.metadata, about, (None, acknowledged)));
         }
