@@ -18,7 +18,7 @@ const REASON: usize = 500;
 const KEY: usize = 200;
 
 /// A request with a verb: the names of its address, its headers, its body.
-pub(super) struct Request {
+pub(in crate::http::v2) struct Request {
     names: Names,
     headers: HeaderMap,
     pub(super) wanted: Wanted,
