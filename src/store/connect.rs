@@ -153,8 +153,8 @@ const WRITER: [(&str, &str); 12] = [
     ("join_collapse_limit", "1"),
 ];
 
-/// Those of one that reads: plans are made for the filters at hand, nothing is compiled for a page, and whoever went away is noticed. Pages
-/// are read in the order of an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
+/// Those of one that reads: plans are made for the filters at hand, nothing is compiled for a page, and whoever went away is noticed.
+/// Pages are read in the order of an index: without statistics of a day, the planner would rather gather a whole layer and sort it.
 const READER: [(&str, &str); 6] = [
     ("statement_timeout", "5s"),
     ("default_transaction_read_only", "on"),

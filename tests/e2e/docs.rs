@@ -224,12 +224,22 @@ fn the_rust_of_the_page_of_workers_is_that_of_the_example() {
     assert!(!rust.is_empty() && rust.iter().all(|block| example.contains(&block.text)), "{rust:#?}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_page_of_the_http_api_shows_what_callers_see() {
-    served("docs_http_api", Setup::default(), async |api, _| {
+/// The same of a page that asks the HTTP API.
+async fn ask(name: &str, page: &'static str) {
+    served(name, Setup::default(), async |api, _| {
         let folder = api.world.folder.join("page");
         let address = Some((api.url.clone(), api.token.clone()));
-        Reader { world: api.world.clone(), page: "docs/http-api.md", folder, api: address }.read().await;
+        Reader { world: api.world.clone(), page, folder, api: address }.read().await;
     })
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_http_api_shows_what_callers_see() {
+    ask("docs_http_api", "docs/http-api.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_second_version_shows_what_callers_see() {
+    ask("docs_http_api_v2", "docs/http-api-v2.md").await;
 }
