@@ -16,7 +16,7 @@ use super::super::make::{Naming, make, object};
 use super::super::{Api, Fault};
 use super::answered::{self, Fields};
 use super::shown::Job;
-use super::steer::key;
+use super::steer::request::key;
 use crate::core::name;
 use crate::core::plan::Plan;
 use crate::crd::resolve::plan;
