@@ -89,7 +89,7 @@ fn by_uid(document: &mut Value) {
     for (rest, mut get) in named.into_iter().filter(|(_, get)| get.is_object()) {
         get["operationId"] = json!(format!("{}ByUid", get["operationId"].as_str().unwrap_or_default()));
         let parameters = get["parameters"].as_array_mut().into_iter().flatten();
-        let mut kept: Vec<Value> = parameters.map(|parameter| parameter.take()).filter(|one| one["name"] != "namespace").collect();
+        let mut kept: Vec<Value> = parameters.map(Value::take).filter(|one| one["name"] != "namespace").collect();
         for parameter in kept.iter_mut().filter(|one| one["name"] == "job") {
             parameter["name"] = json!("uid");
             parameter["description"] = json!("The uid of the job's object, also when that was deleted; or Igor's id of the job.");
