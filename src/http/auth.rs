@@ -3,6 +3,7 @@
 //! A route declares its [`Need`]; whoever calls it comes to the handler as a [`Caller`], which has to be asked before anything is
 //! done or shown: [`Caller::may`] with the namespace and name of the stored object, or [`Caller::namespaces`] for a list.
 
+mod local;
 mod review;
 mod token;
 
@@ -56,6 +57,8 @@ pub(crate) enum Namespaces {
 pub(crate) struct Gate {
     /// `None` = everybody may do everything.
     reviews: Option<Arc<Reviews>>,
+    /// Without reviews: only for this machine.
+    loopback: bool,
     served: Arc<[String]>,
 }
 
@@ -65,13 +68,17 @@ impl Gate {
             config::Auth::Token => Some(Arc::new(Reviews::new(client, &config.audiences))),
             config::Auth::None => None,
         };
-        Self { reviews, served: config.namespaces.clone().into() }
+        Self { reviews, loopback: config.listen.ip().is_loopback(), served: config.namespaces.clone().into() }
     }
 
     /// Who asks, for a route of that need.
     pub(super) async fn caller(&self, headers: &HeaderMap, need: Need) -> Result<Caller, Fault> {
         let subject = match &self.reviews {
             Some(reviews) => Some(reviews.subject(&token::of(headers)?).await?),
+            None if self.loopback && !local::is_ours(headers) => {
+                let said = "without auth only this machine is answered: ask for localhost, and from no page of elsewhere";
+                return Err(Fault::Forbidden(said.to_owned()));
+            }
             None => None,
         };
         Ok(Caller { gate: self.clone(), subject, need, asked: Arc::default() })

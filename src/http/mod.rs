@@ -8,6 +8,7 @@ mod auth;
 mod error;
 mod limits;
 mod make;
+mod measure;
 mod route;
 mod server;
 mod v1;
@@ -71,6 +72,7 @@ fn router(api: Api) -> Router {
         .route("/api/openapi.json", get(async || Json(v2::openapi())))
         .merge(route::guarded(v1::routes(), &api))
         .merge(route::guarded(v2::routes(), &api))
+        .route_layer(middleware::from_fn(measure::measured))
         .fallback(async || Fault::NotFound("there is nothing at this address".to_owned()))
         .method_not_allowed_fallback(async || Fault::Method)
         // Longer bodies are refused before, in our own words.

@@ -15,6 +15,7 @@ use std::time::Duration;
 
 use page::{Block, Step};
 
+use crate::served::served;
 use crate::support::{from_rig, stores, until};
 use crate::world::{Setup, World, world};
 
@@ -29,18 +30,15 @@ struct Reader {
     world: std::sync::Arc<World>,
     page: &'static str,
     folder: PathBuf,
+    /// Where the HTTP API is and a token for it, on a page that asks it.
+    api: Option<(String, String)>,
 }
 
 async fn follow(name: &str, page: &'static str, workers: fn(&World) -> Vec<crate::support::process::Process>) {
     world(name, Setup::default(), |world, _running| async move {
         let _workers = workers(&world);
         let folder = world.folder.join("page");
-        let reader = Reader { world, page, folder };
-        reader.set_up();
-        let markdown = std::fs::read_to_string(from_root(page)).expect("the page");
-        for block in page::blocks(&markdown).into_iter().filter(|block| !block.later) {
-            reader.block(&block).await;
-        }
+        Reader { world, page, folder, api: None }.read().await;
     })
     .await;
 }
@@ -50,6 +48,15 @@ fn from_root(path: &str) -> PathBuf {
 }
 
 impl Reader {
+    /// Does what the page says, from top to bottom.
+    async fn read(&self) {
+        self.set_up();
+        let markdown = std::fs::read_to_string(from_root(self.page)).expect("the page");
+        for block in page::blocks(&markdown).into_iter().filter(|block| !block.later) {
+            self.block(&block).await;
+        }
+    }
+
     /// A folder with the programs that the page calls, and the examples of the repository.
     fn set_up(&self) {
         let bin = self.folder.join("bin");
@@ -99,7 +106,10 @@ impl Reader {
     /// Runs a line in a shell: whether it succeeded, and all that it printed.
     fn shell(&self, line: &str) -> (bool, String) {
         let path = std::env::var("PATH").unwrap_or_default();
+        let (api, token) = self.api.clone().unwrap_or_default();
         let output = Command::new("bash")
+            .env("IGOR_API", api)
+            .env("IGOR_TOKEN", token)
             .args(["-c", &format!("exec 2>&1\n{line}")])
             .current_dir(&self.folder)
             .env("PATH", format!("{}:{path}", self.folder.join("bin").display()))
@@ -117,7 +127,16 @@ impl Reader {
 }
 
 fn only_looks(command: &str) -> bool {
-    const LOOKS: [&str; 7] = ["kubectl get", "kubectl describe", "kubectl events", "kubectl explain", "igor get", "igor why", "igor audit"];
+    const LOOKS: [&str; 8] = [
+        "kubectl get",
+        "kubectl describe",
+        "kubectl events",
+        "kubectl explain",
+        "igor get",
+        "igor why",
+        "igor audit",
+        "curl -sSK igor.curl \"$IGOR_API",
+    ];
     LOOKS.iter().any(|look| command.starts_with(look))
 }
 
@@ -131,7 +150,7 @@ const ENDS: [(&str, &str); 3] = [("hello", "Completed"), ("from-configmap", "Com
 #[tokio::test]
 async fn the_examples_run_and_so_does_what_their_comments_tell_to_type() {
     world("docs_examples", Setup::default(), |world, _running| async move {
-        let reader = Reader { folder: world.folder.join("page"), world: world.clone(), page: "examples" };
+        let reader = Reader { folder: world.folder.join("page"), world: world.clone(), page: "examples", api: None };
         reader.set_up();
         for entry in std::fs::read_dir(from_root("examples")).expect("examples") {
             let path = entry.expect("a file").path();
@@ -203,4 +222,24 @@ fn the_rust_of_the_page_of_workers_is_that_of_the_example() {
     let blocks = page::blocks(&page);
     let rust: Vec<_> = blocks.iter().filter(|block| block.language == "rust").collect();
     assert!(!rust.is_empty() && rust.iter().all(|block| example.contains(&block.text)), "{rust:#?}");
+}
+
+/// The same of a page that asks the HTTP API.
+async fn ask(name: &str, page: &'static str) {
+    served(name, Setup::default(), async |api, _| {
+        let folder = api.world.folder.join("page");
+        let address = Some((api.url.clone(), api.token.clone()));
+        Reader { world: api.world.clone(), page, folder, api: address }.read().await;
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_http_api_shows_what_callers_see() {
+    ask("docs_http_api", "docs/http-api.md").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_the_second_version_shows_what_callers_see() {
+    ask("docs_http_api_v2", "docs/http-api-v2.md").await;
 }

@@ -1,5 +1,8 @@
 //! Workflows from `kubectl apply` to Complete on a real API server, Postgres and Redis, with the operator as the role it ships with.
 
+#[expect(dead_code, reason = "this binary uses a part of it")]
+#[path = "../http/served.rs"]
+mod served;
 #[path = "../support/mod.rs"]
 mod support;
 

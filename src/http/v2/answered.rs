@@ -8,7 +8,7 @@ use serde_json::Value;
 use utoipa::{PartialSchema, ToSchema};
 
 use super::super::Fault;
-use super::asked::Cursor;
+use super::asked::place::Cursor;
 
 /// A part of a list. It may be short, even empty, while more follows: only a `next` of null says that the list has ended.
 #[derive(Serialize, ToSchema)]

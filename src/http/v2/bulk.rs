@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 
 use super::super::{Api, Fault};
 use super::found::OfLayer;
-use super::steer::key;
+use super::steer::request::key;
 use crate::core::plan::TaskPlan;
 use crate::crd::{IgorJob, IgorJobSpec, IgorTaskSpec, resolve};
 use crate::store::{Adding, NotAdded};

@@ -59,13 +59,18 @@ impl Block {
         for (at, line) in self.text.lines().enumerate() {
             match (line.strip_prefix("$ "), steps.last_mut()) {
                 (Some(command), _) => steps.push(Step { line: self.line + at, command: command.to_owned(), shown: Vec::new() }),
-                (None, Some(step)) if step.shown.is_empty() && step.command.ends_with('\\') => step.command.extend(["\n", line]),
+                (None, Some(step)) if step.shown.is_empty() && goes_on(&step.command) => step.command.extend(["\n", line]),
                 (None, Some(step)) => step.shown.push(line.to_owned()),
                 (None, None) => panic!("line {}: output without a command", self.line + at),
             }
         }
         steps
     }
+}
+
+/// Whether a line is missing: behind a backslash, or until the end of a document that stands in the command.
+fn goes_on(command: &str) -> bool {
+    command.ends_with('\\') || command.contains("<<'END'") && !command.ends_with("\nEND")
 }
 
 #[test]

@@ -149,7 +149,7 @@ async fn what_is_wrong_is_a_problem_with_all_faults_and_what_is_not_there_a_404(
         for path in absent {
             assert_eq!(problem(&api.get(&path).await).0, 404, "{path}");
         }
-        assert_eq!(problem(&api.post(&jobs, &json!({})).await).0, 405);
+        assert_eq!(problem(&api.post(&format!("{jobs}/j/layers"), &json!({})).await).0, 405);
     })
     .await;
 }
