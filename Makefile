@@ -1,7 +1,7 @@
 # A person and CI type the same targets. `make help` lists them.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up down status demo test test-core model test-crash test-faults test-install image lint fmt generate check-generated clean distclean
+.PHONY: help up down status demo test test-core model test-crash test-faults test-install bench bench-peers image lint fmt generate check-generated clean distclean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,12 @@ test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of
 
 test-faults: ## Faults on real processes, and a checker (SEED=7 MINUTES=30: random mixtures, table in target/faults)
 	@STATE=$${STATE:-.dev/faults} rig/with-test-env rig/tally 'cargo test --features proof --test faults'
+
+bench: ## Igor's speed, each promise a row, on the rig (QUICK=1: counts only, two minutes; ROWS=noop,advance RUNS=5)
+	@rig/with-test-env cargo bench $(if $(QUICK),--profile dev) --bench bench
+
+bench-peers: ## The same work by Igor, River and asynq in one run; needs Go (TASKS=100000 ROUNDS=5)
+	@PEERS=1 rig/with-test-env cargo bench --bench bench
 
 image: ## Igor's image as an OCI archive in target/image, without a container engine (IMAGE=name:tag)
 	@rig/image igor

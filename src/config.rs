@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-pub use self::api::{Api, ApiFlags, Auth, Limits};
+pub use self::api::{Api, ApiFlags, Auth, Limits, ServingFlags};
 pub use self::stores::{Address, PostgresFlags, Redis, RedisFlags, RedisTls, Secret};
 
 /// Flags and environment of `igor operator`; what is unset comes from the file, else from the default.

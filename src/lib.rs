@@ -1,8 +1,10 @@
 //! Igor runs batch workflows that people watch over.
 //!
 //! Without features this crate is the pure core alone. `worker` adds the queue and the SDK for workers,
-//! `operator` (the default) everything else. ARCHITECTURE.md draws the map.
+//! `client` the client of the HTTP API, `operator` (the default) everything else. ARCHITECTURE.md draws the map.
 
+#[cfg(feature = "client")]
+pub mod client;
 pub mod core;
 #[cfg(feature = "worker")]
 mod proof;

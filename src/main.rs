@@ -2,7 +2,9 @@
 
 mod look;
 mod partitions;
+mod proxy;
 mod selftest;
+mod standalone;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -36,6 +38,10 @@ enum Command {
     Api(Box<config::ApiFlags>),
     /// Take tasks and run them
     Worker(Worker),
+    /// Operator, HTTP API and a worker in one process, to begin with or for a small farm
+    Standalone(Box<standalone::Standalone>),
+    /// Serve the HTTP API on loopback to clients that cannot send a token: the kubeconfig's is added
+    Proxy(proxy::Proxy),
     /// Bring the database up to this version
     Migrate(config::PostgresFlags),
     /// Show a job as the ledger has it: its head, then a line a layer
@@ -61,6 +67,15 @@ enum Command {
 
 #[derive(clap::Args)]
 struct Worker {
+    #[command(flatten)]
+    redis: config::RedisFlags,
+    #[command(flatten)]
+    work: Work,
+}
+
+/// Which tasks a worker takes, and how it runs them.
+#[derive(clap::Args)]
+struct Work {
     /// Namespace whose queue is served
     #[arg(long, env = "IGOR_NAMESPACE", default_value = "default")]
     namespace: String,
@@ -82,8 +97,6 @@ struct Worker {
     /// Seconds that running tasks get to end after SIGTERM
     #[arg(long, default_value_t = 30.0)]
     shutdown_grace: f64,
-    #[command(flatten)]
-    redis: config::RedisFlags,
     /// Run this program for each task instead of a built-in type: arguments on its standard input, IGOR_* in its environment
     #[arg(long, value_name = "PROGRAM [ARGUMENT]…", num_args = 1.., allow_hyphen_values = true)]
     exec: Vec<std::ffi::OsString>,
@@ -107,6 +120,8 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Api(flags) => api(*flags).await,
         Command::Worker(flags) => serve(flags).await,
+        Command::Standalone(flags) => standalone::run(*flags).await,
+        Command::Proxy(flags) => proxy::run(flags).await,
         Command::Migrate(flags) => migrate(flags).await,
         Command::Get(look) => look::get(look).await,
         Command::Why(look) => look::why(look).await,
@@ -132,16 +147,21 @@ async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {
 
 async fn serve(flags: Worker) -> anyhow::Result<()> {
     let redis = flags.redis.redis().context("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE")?;
-    let options = worker::Options {
-        redis: operator::redis(&redis),
-        queue: if flags.shared { flags.queue } else { format!("{}.{}", flags.namespace, flags.queue) },
-        types: flags.types,
-        slots: flags.slots,
-        batch: flags.batch,
-        shutdown_grace: Duration::try_from_secs_f64(flags.shutdown_grace).context("--shutdown-grace")?,
-        exec: flags.exec,
-    };
-    Ok(worker::serve(options).await?)
+    Ok(worker::serve(flags.work.options(&redis)?).await?)
+}
+
+impl Work {
+    fn options(self, redis: &config::Redis) -> anyhow::Result<worker::Options> {
+        Ok(worker::Options {
+            redis: operator::redis(redis),
+            queue: if self.shared { self.queue } else { format!("{}.{}", self.namespace, self.queue) },
+            types: self.types,
+            slots: self.slots,
+            batch: self.batch,
+            shutdown_grace: Duration::try_from_secs_f64(self.shutdown_grace).context("--shutdown-grace")?,
+            exec: self.exec,
+        })
+    }
 }
 
 fn print(text: &str) -> anyhow::Result<()> {

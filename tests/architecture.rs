@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may use. What is not listed may be used by nobody but itself.
 const MAY_USE: &[(&str, &[&str])] = &[
+    ("client", &["core"]),
     ("core", &[]),
     ("crd", &["core"]),
     ("store", &["core", "proof"]),
@@ -18,7 +19,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("look", &[]),
     ("partitions", &[]),
+    ("proxy", &[]),
     ("selftest", &[]),
+    ("standalone", &["Work"]),
     ("telemetry", &[]),
     ("why", &["core", "store"]),
 ];

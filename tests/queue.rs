@@ -1,5 +1,5 @@
-//! The wire contract, sentence by sentence, on a real Redis with real worker processes: the one that comes with Igor, and the example
-//! in Python.
+//! The wire contract, sentence by sentence, on a real Redis with real worker processes: the one that comes with Igor, and the one
+//! of the Python package.
 //!
 //! Needs what the test rig sets: run it with `make test`, or `rig/with-test-env cargo test --test queue`.
 
@@ -9,6 +9,8 @@ mod contract;
 mod faults;
 #[path = "queue/operator.rs"]
 mod operator;
+#[path = "queue/python.rs"]
+mod python;
 #[path = "queue/rig.rs"]
 mod rig;
 #[path = "queue/rights.rs"]

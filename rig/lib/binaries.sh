@@ -89,14 +89,14 @@ find_wheels() {
 }
 
 install_python() {
-  have_pip || die "the tests of the Python worker need pip; install it, for example: apt-get install python3-pip"
+  have_pip || die "the tests of the Python package need pip; install it, for example: apt-get install python3-pip"
   install_pinned "$rig/python-requirements.txt" "$1"
 }
 
-# Sets python_path, where the Python worker finds its client of Redis.
+# Sets python_path, where the Python package finds what it needs, and the programs that test it.
 find_python() {
   python_path=$cache/python-$(digest "$rig/python-requirements.txt")
-  keep "$python_path" install_python || die "the Python worker's packages could not be installed"
+  keep "$python_path" install_python || die "what the Python package needs could not be installed"
 }
 
 # Sets pg_bin, the folder of postgres, initdb and psql.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Address, Error, PostgresFlags, Redis, RedisFlags, Secret, read};
+use super::{Address, Error, Operator, PostgresFlags, Redis, RedisFlags, Secret, read};
 
 /// Flags and environment of `igor api`; what is unset comes from the file, else from the default.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -18,9 +18,8 @@ pub struct ApiFlags {
     postgres: PostgresFlags,
     #[command(flatten)]
     redis: RedisFlags,
-    /// Where the API is served; port 0 takes any that is free
-    #[arg(long, env = "IGOR_LISTEN", value_name = "ADDRESS")]
-    listen: Option<SocketAddr>,
+    #[command(flatten)]
+    serving: ServingFlags,
     /// Where /livez, /readyz and /metrics are served
     #[arg(long, env = "IGOR_METRICS_ADDR", value_name = "ADDRESS")]
     metrics_addr: Option<SocketAddr>,
@@ -30,6 +29,14 @@ pub struct ApiFlags {
     /// Namespace that is served; repeat for more; none = the whole cluster
     #[arg(long = "watch-namespace", env = "IGOR_WATCH_NAMESPACES", value_delimiter = ',', value_name = "NAMESPACE")]
     watch_namespaces: Vec<String>,
+}
+
+/// Flags and environment of what serves the API: where, and for whom.
+#[derive(Clone, Debug, Default, clap::Args)]
+pub struct ServingFlags {
+    /// Where the API is served; port 0 takes any that is free
+    #[arg(long, env = "IGOR_LISTEN", value_name = "ADDRESS")]
+    listen: Option<SocketAddr>,
     /// How callers are known: by the tokens of the cluster, or not at all. Without, only loopback is served
     #[arg(long, env = "IGOR_AUTH", value_enum)]
     auth: Option<Auth>,
@@ -137,11 +144,48 @@ pub struct Api {
     pub limits: Limits,
 }
 
+impl ServingFlags {
+    /// Where and for whom, by the flags, or else as given, or else by default.
+    fn place(&self, listen: Option<SocketAddr>, auth: Option<Auth>) -> (SocketAddr, Auth) {
+        let listen = self.listen.or(listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8000).into());
+        (listen, self.auth.or(auth).unwrap_or_default())
+    }
+
+    fn too_open(&self, listen: SocketAddr, auth: Auth) -> Option<String> {
+        let open = auth == Auth::None && !listen.ip().is_loopback() && !self.anybody_may_do_anything;
+        open.then(|| {
+            format!(
+                "auth none serves loopback only, and {listen} is not: take the tokens of the cluster (auth token), \
+                 or say --anybody-may-do-anything"
+            )
+        })
+    }
+}
+
 impl Api {
     /// Reads the file that the flags name, if any, and lets the flags (and the environment) win over it.
     pub fn load(flags: ApiFlags) -> Result<Self, Error> {
         let file = flags.config.as_deref().map(read).transpose()?.unwrap_or_default();
         Self::merge(flags, file)
+    }
+
+    /// For an API in the process of an operator: its stores, its namespaces, and `namespace` for jobs whose request names none.
+    pub fn beside(operator: &Operator, serving: ServingFlags, namespace: &str) -> Result<Self, Error> {
+        let (listen, auth) = serving.place(None, None);
+        if let Some(fault) = serving.too_open(listen, auth) {
+            return Err(Error::Invalid(vec![fault]));
+        }
+        Ok(Self {
+            database: operator.database.clone(),
+            redis: Some(operator.redis.clone()),
+            listen,
+            metrics_addr: operator.metrics_addr,
+            namespace: namespace.to_owned(),
+            namespaces: operator.watch.namespaces.clone(),
+            auth,
+            audiences: serving.audiences,
+            limits: Limits::default(),
+        })
     }
 
     fn merge(flags: ApiFlags, file: File) -> Result<Self, Error> {
@@ -150,14 +194,8 @@ impl Api {
         if database.is_none() {
             faults.push("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE".to_owned());
         }
-        let listen = flags.listen.or(file.listen).unwrap_or_else(|| (Ipv4Addr::LOCALHOST, 8000).into());
-        let auth = flags.auth.or(file.auth).unwrap_or_default();
-        if auth == Auth::None && !listen.ip().is_loopback() && !flags.anybody_may_do_anything {
-            faults.push(format!(
-                "auth none serves loopback only, and {listen} is not: take the tokens of the cluster (auth token), \
-                 or say --anybody-may-do-anything"
-            ));
-        }
+        let (listen, auth) = flags.serving.place(file.listen, file.auth);
+        faults.extend(flags.serving.too_open(listen, auth));
         faults.extend(file.limits.faults());
         let Some(database) = database.filter(|_| faults.is_empty()) else { return Err(Error::Invalid(faults)) };
         Ok(Self {
@@ -168,7 +206,7 @@ impl Api {
             namespace: flags.namespace.or(file.namespace).unwrap_or_else(|| "default".to_owned()),
             namespaces: if flags.watch_namespaces.is_empty() { file.watch_namespaces } else { flags.watch_namespaces },
             auth,
-            audiences: if flags.audiences.is_empty() { file.audiences } else { flags.audiences },
+            audiences: if flags.serving.audiences.is_empty() { file.audiences } else { flags.serving.audiences },
             limits: file.limits,
         })
     }
@@ -211,7 +249,8 @@ mod tests {
     fn without_auth_only_loopback_is_served_unless_a_loud_flag_says_so() {
         let open = |listen: &str, shouted| {
             let listen = Some(listen.parse().expect("an address"));
-            merged(ApiFlags { listen, auth: Some(Auth::None), anybody_may_do_anything: shouted, ..ApiFlags::default() }, "").is_ok()
+            let serving = ServingFlags { listen, auth: Some(Auth::None), anybody_may_do_anything: shouted, ..ServingFlags::default() };
+            merged(ApiFlags { serving, ..ApiFlags::default() }, "").is_ok()
         };
         assert_eq!(
             [open("127.0.0.1:80", false), open("[::1]:80", false), open("0.0.0.0:80", false), open("0.0.0.0:80", true)],

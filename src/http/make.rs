@@ -26,11 +26,29 @@ impl Made {
     }
 }
 
-/// Makes the object, under a name that begins with `stem`, and brings its plan into the ledger. When that fails the object is deleted:
+/// What a new object is called.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Naming<'a> {
+    /// So.
+    Exactly(&'a str),
+    /// So, with random letters behind it.
+    Beginning(&'a str),
+}
+
+impl Naming<'_> {
+    fn name(self) -> String {
+        match self {
+            Self::Exactly(name) => name.to_owned(),
+            Self::Beginning(stem) => format!("{stem}-{}", Alphanumeric.sample_string(&mut rand::rng(), 6).to_lowercase()),
+        }
+    }
+}
+
+/// Makes the object and brings its plan into the ledger. When that fails the object is deleted:
 /// whoever gets an error may ask again.
-pub(super) async fn make(api: &Api, namespace: &str, stem: &str, spec: &IgorJobSpec, plan: &Plan) -> Result<Made, Fault> {
+pub(super) async fn make(api: &Api, namespace: &str, naming: Naming<'_>, spec: &IgorJobSpec, plan: &Plan) -> Result<Made, Fault> {
     let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
-    let create = async { jobs.create(&PostParams::default(), &object(stem, spec)).await };
+    let create = async { jobs.create(&PostParams::default(), &object(naming, spec)).await };
     let object = Box::pin(create).await.map_err(|error| refused(error, namespace))?;
     let identity = identity(&object, namespace);
     match api.ledger.accept(None, &identity, plan).await {
@@ -45,9 +63,8 @@ pub(super) async fn make(api: &Api, namespace: &str, stem: &str, spec: &IgorJobS
     }
 }
 
-fn object(stem: &str, spec: &IgorJobSpec) -> IgorJob {
-    let suffix = Alphanumeric.sample_string(&mut rand::rng(), 6).to_lowercase();
-    let mut object = IgorJob::new(&format!("{stem}-{suffix}"), spec.clone());
+fn object(naming: Naming<'_>, spec: &IgorJobSpec) -> IgorJob {
+    let mut object = IgorJob::new(&naming.name(), spec.clone());
     object.metadata.labels = Some([(crd::LABEL_ORIGIN.to_owned(), crd::ORIGIN_API.to_owned())].into());
     object
 }

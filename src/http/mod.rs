@@ -26,7 +26,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 pub use self::error::Error;
 use self::error::Fault;
 use self::limits::Shares;
-pub use self::server::run;
+pub use self::server::{run, run_beside_operator};
 use crate::{config, queue, store};
 
 /// What every handler may use. Cheap to clone.

@@ -30,7 +30,27 @@ pub async fn run(config: config::Api, database: store::Settings, queue: Option<q
     let (address, readiness) = (config.metrics_addr, Readiness::default());
     let metrics = telemetry::metrics().map_err(Error::Metrics)?;
     let probes = tokio::spawn(probes::serve(address, readiness.clone(), metrics, stop.clone()));
-    let Some(ledger) = connect(&database, &stop).await? else { return Ok(()) };
+    serve(config, &database, queue, &stop, &readiness).await?;
+    stop.cancel();
+    probes.await.map_err(Error::Panicked)?.map_err(|source| Error::Listen { address, source })
+}
+
+/// The same in a process whose operator answers the probes.
+pub async fn run_beside_operator(config: config::Api, database: store::Settings, queue: queue::Settings) -> Result<(), Error> {
+    let stop = CancellationToken::new();
+    tokio::spawn(stop_on_signal(stop.clone()));
+    serve(config, &database, Some(queue), &stop, &Readiness::default()).await
+}
+
+/// Serves until `stop`; ready from when the ledger is reached.
+async fn serve(
+    config: config::Api,
+    database: &store::Settings,
+    queue: Option<queue::Settings>,
+    stop: &CancellationToken,
+    readiness: &Readiness,
+) -> Result<(), Error> {
+    let Some(ledger) = connect(database, stop).await? else { return Ok(()) };
     tokio::spawn(renew(ledger.clone(), stop.clone()));
     let (listen, limits) = (config.listen, config.limits);
     let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
@@ -41,9 +61,9 @@ pub async fn run(config: config::Api, database: store::Settings, queue: Option<q
     let router = router(Api::new(ledger.clone(), client().await?, config, queue));
     readiness.set(true);
     tracing::info!(address = %local, "serving");
-    accept(listener, router, limits, &stop).await;
+    accept(listener, router, limits, stop).await;
     ledger.close().await;
-    probes.await.map_err(Error::Panicked)?.map_err(|source| Error::Listen { address, source })
+    Ok(())
 }
 
 /// A client of the cluster that gives up soon, and tries nothing again by itself: who asks us can do that.

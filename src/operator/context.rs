@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::Error;
 use super::clients::Clients;
 use super::events::Events;
-use super::reconcile::{Read, Refused, Shown};
+use super::reconcile::{Level, Read, Refused, Shown};
 use super::writes::Writes;
 use crate::crd::{IgorJobStatus, IgorTaskStatus};
 use crate::{config, queue, store};
@@ -36,7 +36,7 @@ pub(super) struct Context {
 }
 
 /// What is remembered of an object, by uid. Losing it costs a write or a look, nothing else.
-#[derive(Clone, Debug, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Memory {
     /// Failed reconciles in a row.
     pub(super) failures: u32,
@@ -46,6 +46,8 @@ pub(super) struct Memory {
     pub(super) version: Option<(u64, Instant)>,
     /// When this process looked at it first.
     pub(super) seen: Option<Instant>,
+    /// Pause levels that the ledger has just so.
+    pub(super) levels: Option<Vec<Level>>,
     /// The handles of its layers.
     pub(super) layers: Option<Shown>,
     /// What was last written of the objects of its tasks, and when.
@@ -111,8 +113,12 @@ impl Context {
         self.memories.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn memory(&self, uid: &str) -> Memory {
-        self.memories().get(uid).cloned().unwrap_or_default()
+    /// Reads what is remembered of an object.
+    pub(super) fn memory<T>(&self, uid: &str, read: impl FnOnce(&Memory) -> T) -> T {
+        match self.memories().get(uid) {
+            Some(memory) => read(memory),
+            None => read(&Memory::default()),
+        }
     }
 
     pub(super) fn remember(&self, uid: &str, change: impl FnOnce(&mut Memory)) {
@@ -124,10 +130,10 @@ impl Context {
         *self.memories().entry(uid.to_owned()).or_default().seen.get_or_insert_with(Instant::now)
     }
 
-    /// Forgets what was written last, of all objects.
+    /// Forgets what was written last, of all objects: another leader may have written since.
     pub(super) fn forget_writes(&self) {
         for memory in self.memories().values_mut() {
-            (memory.written, memory.version, memory.layers) = (None, None, None);
+            (memory.written, memory.version, memory.layers, memory.levels) = (None, None, None, None);
         }
     }
 

@@ -18,6 +18,8 @@ use crate::store::{Filled, OpenType, Want};
 
 /// Most tasks in one transaction.
 const CHUNK: usize = 1000;
+/// What a layer gets when it is its turn, however many share the room: a transaction pays for each layer that it touches.
+const QUANTUM: usize = 50;
 /// The shortest nap before a task that waits out of order: the ledger's clock may be a little behind ours.
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 /// Everything is read anew so often, should a signal ever be lost.
@@ -33,7 +35,17 @@ struct Open {
 impl Open {
     /// Whether there is something to dispatch now.
     fn is_hungry(&self, now_ms: i64) -> bool {
-        self.view.next_ordinal < self.view.end || self.view.due_ms.is_some_and(|due| due <= now_ms)
+        self.view.next_ordinal < self.view.end || self.is_due(now_ms)
+    }
+
+    fn is_due(&self, now_ms: i64) -> bool {
+        self.view.due_ms.is_some_and(|due| due <= now_ms)
+    }
+
+    /// The most that there may be to dispatch; what waits out of order is not counted here.
+    fn left(&self, now_ms: i64) -> usize {
+        let left = self.view.end.saturating_sub(self.view.next_ordinal) as usize;
+        if self.is_due(now_ms) { usize::MAX } else { left }
     }
 }
 
@@ -43,8 +55,8 @@ pub(super) struct Dispatcher {
     open: BTreeMap<(Uuid, Uuid, String), Open>,
     /// Types made ready in this run of the loop.
     keys: HashMap<TypeKey, Arc<TypeKey>>,
-    /// Whose turn it is, over all layers.
-    turn: usize,
+    /// Who had the last turn.
+    last: Option<(Uuid, Uuid, String)>,
     /// Outbox rows that are done in Redis, and not yet known to be deleted.
     pub(super) relayed: relay::Relayed,
 }
@@ -52,7 +64,7 @@ pub(super) struct Dispatcher {
 /// Runs until the term is over.
 pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
     let mut dispatcher =
-        Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), turn: 0, relayed: relay::Relayed::default() };
+        Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), last: None, relayed: relay::Relayed::default() };
     rebuild::rebuild(&mut dispatcher, false).await?;
     dispatcher.look_at_everything().await?;
     let mut full_look = tokio::time::interval(FULL_LOOK);
@@ -96,12 +108,15 @@ impl Dispatcher {
         if woken.doubt {
             return Ok(());
         }
-        for job in woken.jobs {
-            let seen = self.term.context.store.open_types_of(job).await?;
-            self.open.retain(|(known, _, _), _| *known != job);
-            self.note(seen).await?;
+        self.open.retain(|(_, layer, _), _| !woken.layers.contains_key(layer));
+        self.note(woken.layers.into_values().flatten().collect()).await?;
+        if woken.jobs.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let jobs: Vec<Uuid> = woken.jobs.iter().copied().collect();
+        let seen = self.term.context.store.open_types_of(&jobs).await?;
+        self.open.retain(|(known, _, _), _| !woken.jobs.contains(known));
+        self.note(seen).await
     }
 
     async fn look_at_everything(&mut self) -> Result<(), Error> {
@@ -196,15 +211,17 @@ impl Dispatcher {
     /// Who gets how much of the room in each window: high lanes first, layers take turns, limits hold.
     fn wants(&mut self) -> Vec<Want> {
         let now = now_ms();
-        let mut hungry: Vec<&Open> = self.open.values().filter(|open| open.is_hungry(now)).collect();
-        if hungry.is_empty() {
-            return Vec::new();
-        }
-        self.turn = (self.turn + 1) % hungry.len();
-        hungry.rotate_left(self.turn);
-        hungry.sort_by_key(|open| open.view.lane);
-        let mut shares = Shares::new(&self.term, &hungry);
-        hungry.into_iter().filter_map(|open| shares.take(open)).collect()
+        let is_next = |place: &(Uuid, Uuid, String)| self.last.as_ref().is_none_or(|last| place > last);
+        let (behind, before): (Vec<_>, Vec<_>) =
+            self.open.iter().filter(|(_, open)| open.is_hungry(now)).partition(|(place, _)| is_next(place));
+        let mut hungry: Vec<_> = behind.into_iter().chain(before).collect();
+        hungry.sort_by_key(|(_, open)| open.view.lane);
+        let mut shares = Shares::new(&self.term, hungry.iter().map(|(_, open)| *open));
+        let served: Vec<_> = hungry.into_iter().filter_map(|(place, open)| Some((place, shares.take(open, now)?))).collect();
+        let last = served.last().map(|(place, _)| (*place).clone());
+        let wants = served.into_iter().map(|(_, want)| want).collect();
+        self.last = last.or_else(|| self.last.take());
+        wants
     }
 
     fn nap(&self) -> Duration {
@@ -228,7 +245,7 @@ struct Shares<'a> {
 }
 
 impl<'a> Shares<'a> {
-    fn new(term: &'a Term, hungry: &[&Open]) -> Self {
+    fn new(term: &'a Term, hungry: impl Iterator<Item = &'a Open>) -> Self {
         let mut types: HashMap<Arc<TypeKey>, (usize, usize)> = HashMap::new();
         for open in hungry {
             let room = || (room(term, &open.key), 0);
@@ -238,10 +255,10 @@ impl<'a> Shares<'a> {
         Self { term, types, jobs: HashMap::new(), layers: HashMap::new(), chunk }
     }
 
-    fn take(&mut self, open: &Open) -> Option<Want> {
+    fn take(&mut self, open: &Open, now_ms: i64) -> Option<Want> {
         let view = &open.view;
         let (room, sharers) = self.types.get_mut(&open.key)?;
-        let fair = room.div_ceil(*sharers);
+        let fair = room.div_ceil(*sharers).max(QUANTUM).min(*room).min(open.left(now_ms));
         *sharers -= 1;
         let job = self.jobs.entry(view.job_id).or_insert_with(|| left(view.job_limit, self.term.in_flight.of_job(view.job_id)));
         let layer = self.layers.entry(view.layer_id).or_insert_with(|| left(view.layer_limit, self.term.in_flight.of_layer(view.layer_id)));

@@ -1,4 +1,4 @@
-//! Asks for a job's reconcile when the ledger has moved: at once when something shows, at most once a second otherwise.
+//! Asks for a job's reconcile when the ledger has moved: at once when something shows first or it ends, now and then otherwise.
 //!
 //! Thousands of results a second must not become thousands of reconciles: what comes meanwhile is taken together.
 
@@ -16,8 +16,12 @@ use tokio_util::time::delay_queue::Key;
 
 use super::Job;
 
-/// Between two reconciles of a job whose phase or layers move.
+/// Between two reconciles of a job whose phase or layers move, while few jobs do.
 const AFTER_CHANGE: Duration = Duration::from_millis(250);
+/// For each so many jobs that move at a time that pause is as long once more, up to the longest: all of them together must not take
+/// the machine from the tasks.
+const CROWD: usize = 25;
+const LONGEST: u32 = 8;
 /// Between two reconciles of a job whose counters move.
 const AFTER_COUNT: Duration = Duration::from_secs(1);
 /// A job that nobody poked for so long is forgotten.
@@ -26,6 +30,8 @@ const FORGET: Duration = Duration::from_secs(10);
 /// What moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
+    /// The job ended: people and programs wait for that.
+    End,
     /// A layer or the job opened, ended, held.
     Change,
     /// Only counters.
@@ -78,8 +84,10 @@ struct Waiting {
 impl Pokes {
     fn take(&mut self, job: ObjectRef<Job>, moved: Moved) {
         let now = Instant::now();
+        let crowd = u32::try_from(self.waiting.len() / CROWD).unwrap_or(LONGEST).clamp(1, LONGEST);
         let (pause, first) = match moved {
-            Moved::Change => (AFTER_CHANGE, now),
+            Moved::End => (Duration::ZERO, now),
+            Moved::Change => (AFTER_CHANGE * crowd, now),
             Moved::Count => (AFTER_COUNT, now + AFTER_COUNT),
         };
         match self.waiting.get_mut(&job) {
@@ -162,6 +170,24 @@ mod tests {
         poker.poke(job("a"), Moved::Count);
         let (name, after) = next(&mut pokes).await;
         assert!(name == "a" && after >= AFTER_CHANGE && after < AFTER_COUNT, "{after:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_end_does_not_wait_and_a_crowd_waits_longer() {
+        let mut poker = Poker::default();
+        let mut pokes = poker.stream(None);
+        let names: Vec<String> = (0..100).map(|number| number.to_string()).collect();
+        for name in &names {
+            poker.poke(job(name), Moved::Change);
+        }
+        for _ in &names {
+            assert_eq!(next(&mut pokes).await.1, Duration::ZERO);
+        }
+        poker.poke(job("7"), Moved::Change);
+        assert!(next(&mut pokes).await.1 >= AFTER_CHANGE * 4);
+        poker.poke(job("7"), Moved::Change);
+        poker.poke(job("7"), Moved::End);
+        assert_eq!(next(&mut pokes).await, ("7".to_owned(), Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -151,7 +151,7 @@ impl Term {
             return;
         }
         self.know(change.job_id, &change.namespace, &change.name);
-        self.wakes.jobs([change.job_id]);
-        self.poke(change.job_id, Moved::Change);
+        self.wakes.layers(change);
+        self.poke(change.job_id, if change.finished { Moved::End } else { Moved::Change });
     }
 }

@@ -1,14 +1,16 @@
 //! What wakes the dispatcher: room in the windows, jobs whose layers moved, rows in the outbox.
 //!
-//! Signals carry no truth: whoever wakes reads the ledger. Many signals while the dispatcher works are one.
+//! Signals carry no truth: dispatch decides in the ledger. Many signals while the dispatcher works are one.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
 use uuid::Uuid;
+
+use crate::store::{JobChange, OpenType};
 
 /// How long it is waited for Redis before a command is left unacknowledged: other jobs wait meanwhile.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -18,6 +20,8 @@ const PATIENCE: Duration = Duration::from_millis(500);
 pub(super) struct Woken {
     /// Jobs whose open layers must be read again.
     pub(super) jobs: HashSet<Uuid>,
+    /// Layers that opened, with what there is to dispatch; and those that ended, with nothing.
+    pub(super) layers: HashMap<Uuid, Vec<OpenType>>,
     /// The outbox holds revokes or recalls; who waits for the last of those that asked.
     pub(super) outbox: Option<Ticket>,
     /// Redis may not hold what it should.
@@ -51,6 +55,18 @@ impl Wakes {
     /// Layers of these jobs opened, ended, were paused or have tasks again.
     pub(super) fn jobs(&self, jobs: impl IntoIterator<Item = Uuid>) {
         self.with(|woken| woken.jobs.extend(jobs));
+    }
+
+    /// A transaction opened or ended layers, and says which: the ledger need not be asked.
+    pub(super) fn layers(&self, change: &JobChange) {
+        self.with(|woken| {
+            woken.layers.extend(change.closed.iter().map(|layer| (*layer, Vec::new())));
+            for open in &change.opened {
+                let types = woken.layers.entry(open.layer_id).or_default();
+                types.retain(|known| known.kind != open.kind);
+                types.push(open.clone());
+            }
+        });
     }
 
     /// A command left rows in the outbox.

@@ -61,7 +61,8 @@ async fn advance_all(
     moves.write(connection, by, act).await?;
     let opened = moves.opened_layers();
     if !opened.is_empty() {
-        for open in open::types_of_layers(connection, &opened, act).await? {
+        let of: Vec<Uuid> = moves.layers.values().filter(|layer| opened.contains(&layer.id)).map(|layer| layer.job_id).collect();
+        for open in open::types_of(connection, &of, act).await?.into_iter().filter(|open| opened.contains(&open.layer_id)) {
             if let Some(change) = changes.iter_mut().find(|change| change.job_id == open.job_id) {
                 change.opened.push(open);
             }

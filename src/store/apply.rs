@@ -54,7 +54,6 @@ pub(super) async fn apply_moves(
     let reasons: Vec<Option<&str>> = rows.iter().map(|row| row.reason.as_deref()).collect();
     let messages: Vec<Option<&str>> = rows.iter().map(|row| row.message.as_deref()).collect();
     let actors: Vec<&str> = rows.iter().map(|row| row.actor.as_str()).collect();
-    let (from_guard, to_guard) = guards(moves);
     let layers = sqlx::query_file!(
         "src/store/sql/apply.sql",
         &ids,
@@ -71,8 +70,7 @@ pub(super) async fn apply_moves(
         &actors as _,
         days.lo as _,
         days.hi as _,
-        &from_guard,
-        &to_guard
+        &guards(moves)
     )
     .fetch_all(connection)
     .await

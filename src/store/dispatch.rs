@@ -58,10 +58,12 @@ async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BT
         r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-           JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4
+           CROSS JOIN LATERAL (
+               SELECT l.* FROM igor.layers l WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4 OFFSET 0
+           ) l
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
-               WHERE s.job_id = l.job_id AND s.created_at = l.created_at AND s.created_at BETWEEN $3 AND $4
+               WHERE s.job_id = l.job_id AND s.created_at BETWEEN $3 AND $4
            ) f
            LEFT JOIN igor.live_jobs v ON v.job_id = l.job_id"#,
         &ids,
@@ -124,11 +126,11 @@ async fn move_tasks(
     let kinds: Vec<&str> = granted.iter().map(|(want, _)| want.kind.as_str()).collect();
     let room: Vec<i32> = granted.iter().map(|(_, room)| int(*room)).collect();
     let days = Days::of(&layer_ids);
-    let (from, to) = guards(DISPATCH);
-    let rows = sqlx::query_file!("src/store/sql/dispatch.sql", &layer_ids, &kinds as _, &room, days.lo as _, days.hi as _, &from, &to)
-        .fetch_all(&mut *connection)
-        .await
-        .act(ACT)?;
+    let rows =
+        sqlx::query_file!("src/store/sql/dispatch.sql", &layer_ids, &kinds as _, &room, days.lo as _, days.hi as _, &guards(DISPATCH))
+            .fetch_all(&mut *connection)
+            .await
+            .act(ACT)?;
     let shared = read_args(connection, rows.iter().filter_map(|row| row.args_id)).await?;
     let tasks = rows.into_iter().filter_map(|row| {
         let (job, layer) = (jobs.get(&row.job_id)?, layers.get(&row.layer_id)?);

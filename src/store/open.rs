@@ -9,70 +9,54 @@ use super::facts::OpenType;
 use super::rows::{LockedJob, count, lane};
 use super::time::{Days, Time};
 
+const ACT: &str = "list what is open";
+
 impl Store {
     /// The types of every layer that may be dispatched now: for start-up; afterwards what transactions return keeps it current.
     pub async fn open_types(&self) -> Result<Vec<OpenType>, Error> {
-        self.read_open(None).await
+        let list = sqlx::query_scalar!("SELECT DISTINCT job_id FROM igor.layer_types").fetch_all(&self.writer);
+        let jobs = within(ACT, async { list.await.act(ACT) }).await?;
+        self.open_types_of(&jobs).await
     }
 
-    /// Those of one job.
-    pub async fn open_types_of(&self, job_id: Uuid) -> Result<Vec<OpenType>, Error> {
-        self.read_open(Some(job_id)).await
-    }
-
-    async fn read_open(&self, job: Option<Uuid>) -> Result<Vec<OpenType>, Error> {
-        let act = "list what is open";
-        within(act, async {
-            let mut connection = self.writer.acquire().await.act(act)?;
-            read(&mut connection, job, None, act).await
+    /// Those of some jobs.
+    pub async fn open_types_of(&self, jobs: &[Uuid]) -> Result<Vec<OpenType>, Error> {
+        within(ACT, async {
+            let mut connection = self.writer.acquire().await.act(ACT)?;
+            types_of(&mut connection, jobs, ACT).await
         })
         .await
     }
 }
 
-/// The types of these layers that may be dispatched.
-pub(super) async fn types_of_layers(connection: &mut PgConnection, layers: &[Uuid], act: &'static str) -> Result<Vec<OpenType>, Error> {
-    read(connection, None, Some(layers), act).await
-}
-
-async fn read(
-    connection: &mut PgConnection,
-    job: Option<Uuid>,
-    layers: Option<&[Uuid]>,
-    act: &'static str,
-) -> Result<Vec<OpenType>, Error> {
-    let (lo, hi) = match (job, layers) {
-        (Some(job), _) => (Time::of(job), Time::of(job)),
-        (None, Some(layers)) => {
-            let days = Days::of(layers);
-            (days.lo, days.hi)
-        }
-        (None, None) => all_days(connection, act).await?,
-    };
+/// The types of the layers of these jobs that may be dispatched.
+pub(super) async fn types_of(connection: &mut PgConnection, jobs: &[Uuid], act: &'static str) -> Result<Vec<OpenType>, Error> {
+    if jobs.is_empty() {
+        return Ok(Vec::new());
+    }
+    let days = Days::of(jobs);
     let rows = sqlx::query!(
         r#"SELECT o.layer_id, o.job_id, j.namespace, o.queue, o.type AS kind, j.lane, l.max_in_flight AS layer_limit,
                   (l.n_queued + l.n_running) AS "layer_in_flight!", j.max_in_flight AS job_limit, f.in_flight AS "job_in_flight!",
                   o.next_ordinal, o.total, q.due AS "due: Time"
            FROM igor.layer_types o
            JOIN igor.layers l ON l.id = o.layer_id AND l.created_at = o.created_at
-                             AND l.created_at BETWEEN $3 AND $4
+                             AND l.created_at BETWEEN $2 AND $3
            JOIN igor.jobs j ON j.id = o.job_id AND j.created_at = o.created_at
-                           AND j.created_at BETWEEN $3 AND $4
+                           AND j.created_at BETWEEN $2 AND $3
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s
-               WHERE s.job_id = o.job_id AND s.created_at = o.created_at
-                 AND s.created_at BETWEEN $3 AND $4
+               WHERE s.job_id = o.job_id AND s.created_at BETWEEN $2 AND $3
            ) f
            CROSS JOIN LATERAL (SELECT min(r.not_before) AS due FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) q
-           WHERE l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected AND j.paused_at IS NULL AND j.gate IS NULL
-             AND ($1::uuid IS NULL OR o.job_id = $1) AND ($2::uuid[] IS NULL OR o.layer_id = ANY($2))
+           WHERE o.job_id = ANY($1)
+             AND l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected AND j.paused_at IS NULL AND j.gate IS NULL
            ORDER BY o.job_id, l.ordinal, o.type"#,
-        job,
-        layers,
-        lo as _,
-        hi as _
+        jobs,
+        days.lo as _,
+        days.hi as _
     )
-    .fetch_all(&mut *connection)
+    .fetch_all(connection)
     .await
     .act(act)?;
     let open = rows.into_iter().map(|row| OpenType {
@@ -91,15 +75,6 @@ async fn read(
         due_ms: row.due.map(|due| due.0),
     });
     Ok(open.collect())
-}
-
-/// The bounds of the days in which something is open. Read first: only known bounds let the planner leave days out.
-async fn all_days(connection: &mut PgConnection, act: &'static str) -> Result<(Time, Time), Error> {
-    let row = sqlx::query!(r#"SELECT min(created_at) AS "lo: Time", max(created_at) AS "hi: Time" FROM igor.layer_types"#)
-        .fetch_one(connection)
-        .await
-        .act(act)?;
-    Ok((row.lo.unwrap_or(Time(0)), row.hi.unwrap_or(Time(0))))
 }
 
 /// Lets the cursors of open layers of a job know of tasks that were added behind their ends.

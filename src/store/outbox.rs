@@ -83,7 +83,7 @@ impl Raw {
     }
 }
 
-/// All that a push needs of these tasks, and where they stand.
+/// All that a push needs of these tasks, and where they stand. `OFFSET 0` keeps the planner to one look by key for each.
 pub(super) async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) -> Result<BTreeMap<Uuid, (Status, Dispatched)>, Error> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
@@ -94,9 +94,15 @@ pub(super) async fn read_tasks(connection: &mut PgConnection, ids: Vec<Uuid>) ->
                   t.timeout_ms, t.failures, t.max_failures, t.lost, l.name AS layer, j.name AS job, j.namespace, j.queue, j.lane,
                   v.deadline_at AS "deadline?: Time"
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-           JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4
-           JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
-           JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
+           CROSS JOIN LATERAL (
+               SELECT t.* FROM igor.tasks t WHERE t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4 OFFSET 0
+           ) t
+           CROSS JOIN LATERAL (
+               SELECT l.name FROM igor.layers l WHERE l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4 OFFSET 0
+           ) l
+           CROSS JOIN LATERAL (
+               SELECT j.* FROM igor.jobs j WHERE j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4 OFFSET 0
+           ) j
            LEFT JOIN igor.live_jobs v ON v.job_id = t.job_id"#,
         &ids,
         days.each as _,

@@ -40,9 +40,16 @@ impl Store {
                 r#"SELECT t.id, t.layer_id, t.job_id, t.attempt, t.type AS kind, t.status = 'RUNNING' AS "running!", j.namespace, j.queue,
                           (t.paused_at IS NOT NULL OR l.paused_at IS NOT NULL OR j.paused_at IS NOT NULL) AS "paused!"
                    FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-                   JOIN igor.tasks t ON t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4
-                   JOIN igor.layers l ON l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4
-                   JOIN igor.jobs j ON j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4
+                   CROSS JOIN LATERAL (
+                       SELECT t.* FROM igor.tasks t WHERE t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4 OFFSET 0
+                   ) t
+                   CROSS JOIN LATERAL (
+                       SELECT l.paused_at FROM igor.layers l
+                       WHERE l.id = t.layer_id AND l.created_at = t.created_at AND l.created_at BETWEEN $3 AND $4 OFFSET 0
+                   ) l
+                   CROSS JOIN LATERAL (
+                       SELECT j.* FROM igor.jobs j WHERE j.id = t.job_id AND j.created_at = t.created_at AND j.created_at BETWEEN $3 AND $4 OFFSET 0
+                   ) j
                    WHERE t.status IN ('QUEUED', 'RUNNING')"#,
                 tasks,
                 days.each as _,

@@ -43,42 +43,33 @@ impl Bounds {
     }
 }
 
-/// Stretches of ids, each with the creation times in it.
-#[derive(Debug, Default)]
-struct Stretches {
-    first: Vec<Uuid>,
-    last: Vec<Uuid>,
-    lo: Vec<Time>,
-    hi: Vec<Time>,
+/// A stretch of ids, with the creation times in it. A statement is asked for one at a time: only with bounds that it knows does the
+/// planner see that it may go by the index and stop, instead of sorting all that lies between them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Stretch {
+    first: Uuid,
+    last: Uuid,
+    lo: Time,
+    hi: Time,
 }
 
-impl Stretches {
-    /// Where the tasks of a filter lie.
-    fn of(filter: &Filter) -> Self {
+impl Stretch {
+    /// Where the tasks of a filter lie, the newest first.
+    fn of_tasks(filter: &Filter) -> Vec<Self> {
         let bounds = Bounds::of(filter);
-        let within = |id: &&Uuid| (bounds.lo..=bounds.hi).contains(&id::created_ms(**id));
-        let mut stretches = Self::default();
         if !filter.tasks.is_empty() {
-            for id in filter.tasks.iter().filter(within).collect::<BTreeSet<_>>() {
-                stretches.push(*id, *id, Bounds { lo: id::created_ms(*id), hi: id::created_ms(*id) });
-            }
-        } else if filter.jobs.is_empty() && filter.layers.is_empty() {
-            stretches.push(id::first_of(bounds.lo.max(0)), id::last_of(bounds.hi.max(0)), bounds);
-        } else {
-            let of = if filter.jobs.is_empty() { &filter.layers } else { &filter.jobs };
-            let times: BTreeSet<i64> = of.iter().filter(within).map(|id| id::created_ms(*id)).collect();
-            for time in times {
-                stretches.push(id::first_of(time), id::last_of(time), Bounds { lo: time, hi: time });
-            }
+            return Self::over(bounds.around(&filter.tasks)).into_iter().collect();
         }
-        stretches
+        if filter.jobs.is_empty() && filter.layers.is_empty() {
+            return Self::over(bounds).into_iter().collect();
+        }
+        let of = if filter.jobs.is_empty() { &filter.layers } else { &filter.jobs };
+        let times: BTreeSet<i64> = of.iter().map(|id| id::created_ms(*id)).filter(|time| (bounds.lo..=bounds.hi).contains(time)).collect();
+        times.into_iter().rev().filter_map(|time| Self::over(Bounds { lo: time, hi: time })).collect()
     }
 
-    fn push(&mut self, first: Uuid, last: Uuid, bounds: Bounds) {
-        self.first.push(first);
-        self.last.push(last);
-        self.lo.push(Time(bounds.lo));
-        self.hi.push(Time(bounds.hi));
+    fn over(Bounds { lo, hi }: Bounds) -> Option<Self> {
+        (lo <= hi).then(|| Self { first: id::first_of(lo), last: id::last_of(hi), lo: Time(lo), hi: Time(hi) })
     }
 }
 
@@ -107,12 +98,13 @@ mod tests {
     #[test]
     fn a_filter_by_ids_looks_only_where_they_are() {
         let (job, other) = (id::job(5_000, "u"), id::job(9_000, "v"));
-        let stretches = Stretches::of(&Filter { jobs: vec![job, other, job], created_before: Some(9), ..Filter::default() });
-        assert_eq!(stretches.first, [id::first_of(5_000)]);
-        assert_eq!(stretches.last, [id::last_of(5_000)]);
-        assert_eq!(stretches.lo, [Time(5_000)]);
+        let at = |time| Stretch { first: id::first_of(time), last: id::last_of(time), lo: Time(time), hi: Time(time) };
+        let of_jobs = |before| Filter { jobs: vec![job, other, job], created_before: before, ..Filter::default() };
+        assert_eq!(Stretch::of_tasks(&of_jobs(None)), [at(9_000), at(5_000)]);
+        assert_eq!(Stretch::of_tasks(&of_jobs(Some(9))), [at(5_000)]);
         let task = id::task(5_000, "u", "l", "t");
-        assert_eq!(Stretches::of(&Filter { tasks: vec![task], jobs: vec![other], ..Filter::default() }).first, [task]);
+        assert_eq!(Stretch::of_tasks(&Filter { tasks: vec![task], jobs: vec![other], ..Filter::default() }), [at(5_000)]);
+        assert_eq!(Stretch::of_tasks(&Filter { tasks: vec![task], created_before: Some(3), ..Filter::default() }), []);
     }
 
     #[test]

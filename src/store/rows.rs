@@ -97,7 +97,7 @@ pub(super) struct Growing {
 }
 
 /// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
-/// taken after the wait for the locks.
+/// taken after the wait for the locks. That ids are ids keeps the planner to one look by key for each, as in apply.sql.
 pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: &'static str) -> Result<Vec<LockedJob>, Error> {
     let days = Days::of(ids);
     unlock(connection, "SAVEPOINT unlocked").await.act(act)?;
@@ -107,6 +107,7 @@ pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: 
                   loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
            JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
+           WHERE r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
            ORDER BY j.id FOR NO KEY UPDATE OF j"#,
         ids,
         days.each as _,
@@ -232,7 +233,7 @@ pub(super) fn read_status(table: &'static str, id: Uuid, word: &str) -> Result<S
     Status::parse(word).ok_or_else(|| Error::Unreadable { table, column: "status", id, value: word.to_owned() })
 }
 
-/// A table of moves as two arrays for SQL: from, to.
-pub(super) fn guards(moves: &[Move]) -> (Vec<String>, Vec<String>) {
-    moves.iter().map(|(from, to)| (from.to_string(), to.to_string())).unzip()
+/// A table of moves as SQL compares with it: `FROM>TO` each.
+pub(super) fn guards(moves: &[Move]) -> Vec<String> {
+    moves.iter().map(|(from, to)| format!("{from}>{to}")).collect()
 }

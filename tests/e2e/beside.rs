@@ -62,7 +62,7 @@ async fn what_was_dispatched_and_never_pushed_is_pushed_by_the_next_leader() {
         sqlx::query("UPDATE igor.jobs SET max_in_flight = NULL").execute(&world.database.pool).await.expect("let go");
         let (store, job_id) = (Store::connect(&Settings::new(&world.database.url)).await.expect("the ledger"), only_job(&world).await);
         let epoch = store.bump_epoch().await.expect("an epoch");
-        let open = store.open_types_of(job_id).await.expect("open types");
+        let open = store.open_types_of(&[job_id]).await.expect("open types");
         let wants: Vec<Want> = open.into_iter().map(|open| Want { layer_id: open.layer_id, job_id, kind: open.kind, room: 7 }).collect();
         assert_eq!(store.dispatch(epoch, &wants).await.expect("dispatched").tasks.len(), 7);
         // Here a leader died: committed, and nothing in Redis.

@@ -20,7 +20,7 @@ use crate::support::{from_rig, stores, until};
 use crate::world::{Setup, World, world};
 
 /// The languages that blocks may have; `sh` is for what installs, builds, or needs another machine.
-const LANGUAGES: [&str; 5] = ["console", "yaml", "sh", "mermaid", "text"];
+const LANGUAGES: [&str; 7] = ["console", "yaml", "sh", "mermaid", "text", "python", "rust"];
 
 /// How long after a command what it brings about may take to be seen. Counters are written every five seconds.
 const SEEN: Duration = Duration::from_secs(40);
@@ -78,7 +78,7 @@ impl Reader {
         let place = format!("{}:{}", self.page, block.line);
         assert!(LANGUAGES.contains(&block.language.as_str()), "{place}: a block of {:?}", block.language);
         match (block.language.as_str(), block.file_name()) {
-            ("yaml", Some(name)) => std::fs::write(self.folder.join(name), &block.text).expect("a file"),
+            (_, Some(name)) => std::fs::write(self.folder.join(name), &block.text).expect("a file"),
             ("yaml", None) => drop(self.world.kubectl(&["apply", "--dry-run=server", "-f", "-"], Some(&block.text)).expect(&place)),
             ("console", _) => {
                 for step in block.steps() {
@@ -198,4 +198,38 @@ async fn the_page_of_the_http_api_shows_what_callers_see() {
         Reader { world: api.world.clone(), page: "docs/http-api.md", folder, api: address }.read().await;
     })
     .await;
+}
+
+/// The workers that the page writes, of its own files.
+fn of_the_page(world: &World) -> Vec<crate::support::process::Process> {
+    let folder = world.folder.join("page");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    for block in page::blocks(&std::fs::read_to_string(from_root("docs/workers.md")).expect("the page")) {
+        if let Some(name) = block.file_name() {
+            std::fs::write(folder.join(name), &block.text).expect("a file");
+        }
+    }
+    let script = folder.join("measure.sh");
+    Command::new("chmod").arg("+x").arg(&script).status().expect("chmod runs");
+    let program = world.worker(&["--type", "measure", "--slots", "4", "--exec", script.to_str().expect("a path")]);
+    let mut python = Command::new("python3");
+    let package = from_root("clients/python/src");
+    python.arg("pictures.py").args(["--slots", "4"]).current_dir(&folder).env("REDIS_URL", stores::redis_url());
+    python.env("PYTHONPATH", format!("{}:{}", package.display(), from_rig("IGOR_TEST_PYTHONPATH")));
+    python.env("IGOR_PREFIX", world.namespace()).env("IGOR_NAMESPACE", world.namespace());
+    vec![program, crate::support::process::Process::start(&world.folder, "pictures", &mut python)]
+}
+
+#[tokio::test]
+async fn the_workers_of_the_page_run_its_job() {
+    follow("docs_workers", "docs/workers.md", of_the_page).await;
+}
+
+#[test]
+fn the_rust_of_the_page_of_workers_is_that_of_the_example() {
+    let example = std::fs::read_to_string(from_root("examples/worker.rs")).expect("the example");
+    let page = std::fs::read_to_string(from_root("docs/workers.md")).expect("the page");
+    let blocks = page::blocks(&page);
+    let rust: Vec<_> = blocks.iter().filter(|block| block.language == "rust").collect();
+    assert!(!rust.is_empty() && rust.iter().all(|block| example.contains(&block.text)), "{rust:#?}");
 }

@@ -7,9 +7,12 @@ mod support;
 mod world;
 
 mod auth;
+mod client;
 mod consistency;
 mod health;
 mod limits;
+mod proxy;
 mod served;
+mod standalone;
 mod v1;
 mod v2;

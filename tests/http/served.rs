@@ -133,7 +133,7 @@ impl Served {
 }
 
 /// Where an API says that it serves.
-fn address(printed: &str) -> Option<String> {
+pub(crate) fn address(printed: &str) -> Option<String> {
     let line = printed.lines().find(|line| line.contains("serving address="))?;
     let address = line.split("serving address=").nth(1)?.split_whitespace().next()?;
     Some(format!("http://{address}"))

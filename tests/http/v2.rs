@@ -100,7 +100,7 @@ impl Hand {
 
     /// Hands out all that is open.
     pub(crate) async fn dispatch(&self, object: &Identity) -> Vec<Dispatched> {
-        let open = self.store.open_types_of(job_id(object)).await.expect("open types");
+        let open = self.store.open_types_of(&[job_id(object)]).await.expect("open types");
         let wants: Vec<Want> =
             open.into_iter().map(|open| Want { layer_id: open.layer_id, job_id: open.job_id, kind: open.kind, room: 1000 }).collect();
         self.store.dispatch(self.epoch, &wants).await.expect("dispatched").tasks

@@ -28,8 +28,8 @@ async fn a_paused_job_dispatches_nothing_finishes_what_runs_and_opens_no_layer()
     let tasks = world.dispatch_all(job).await.tasks;
     let pause = [seen(None, Source::Annotation, Some(true), 10)];
     assert_eq!(observe(&world, job, &pause).await.moved, [(Object::Job, true)]);
-    assert_eq!(observe(&world, job, &pause).await, Paused::default(), "twice is once");
-    assert_eq!(world.store.open_types_of(job).await.expect("open types"), []);
+    assert_eq!(observe(&world, job, &pause).await, Paused { settled: true, ..Paused::default() }, "twice is once");
+    assert_eq!(world.store.open_types_of(&[job]).await.expect("open types"), []);
     world.say(&tasks, Said::Completed).await;
     assert_eq!(world.layers(job).await, [("a".to_owned(), Status::Completed), ("b".to_owned(), Status::Pending)]);
     let unpaused = observe(&world, job, &[seen(None, Source::Annotation, None, 11)]).await;
@@ -117,7 +117,8 @@ async fn a_job_that_an_earlier_ledger_knew_waits_until_somebody_lets_it_go() {
         let job = job_id(&restored);
         world.accept(&restored, &plan(vec![layer("a", 0, vec![task("x")])])).await;
         assert_eq!(world.store.snapshot(job).await.expect("a snapshot").job.paused_by.as_deref(), Some("restore"));
-        assert_eq!(observe(&world, job, &restored.levels).await, Paused::default(), "what stood there before lets nothing go");
+        let before = observe(&world, job, &restored.levels).await;
+        assert_eq!(before, Paused { settled: true, ..Paused::default() }, "what stood there before lets nothing go");
         assert_eq!(world.run_to_the_end(job).await, Vec::<String>::new());
         // A spec that said `paused: false` all along is edited to and fro.
         observe(&world, job, &[seen(None, source, Some(true), 6)]).await;

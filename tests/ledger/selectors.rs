@@ -112,7 +112,7 @@ async fn bring(world: &World) -> Uuid {
     let fetch = ["plate", "3", "a_b", "axb"].map(|name| tries(task(name))).into();
     let render = vec![array("frame", 6), task("tail"), array("crop", 3)].into_iter().map(tries).collect();
     world.accept(&object, &plan(vec![layer("fetch", 0, fetch), layer("render", 0, render), layer("join", 5, vec![task("all")])])).await;
-    let open = world.store.open_types_of(job).await.expect("open types");
+    let open = world.store.open_types_of(&[job]).await.expect("open types");
     let want = |place: usize, room| Want { layer_id: open[place].layer_id, job_id: job, kind: "render".to_owned(), room };
     let mut sent = world.store.dispatch(world.epoch, &[want(0, 1), want(1, 5)]).await.expect("dispatched").tasks;
     sent.sort_by(|a, b| (&a.layer, &a.name).cmp(&(&b.layer, &b.name)));

@@ -51,7 +51,7 @@ impl World {
 
     /// Dispatches everything that is open in a job, as far as limits allow.
     pub(crate) async fn dispatch_all(&self, job_id: Uuid) -> Dispatch {
-        let open = self.store.open_types_of(job_id).await.expect("open types");
+        let open = self.store.open_types_of(&[job_id]).await.expect("open types");
         let wants: Vec<Want> =
             open.into_iter().map(|open| Want { layer_id: open.layer_id, job_id: open.job_id, kind: open.kind, room: 1000 }).collect();
         self.store.dispatch(self.epoch, &wants).await.expect("dispatched")

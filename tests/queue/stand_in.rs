@@ -179,17 +179,19 @@ impl Start<'_> {
         let mut command = match language {
             Language::Rust => {
                 let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
-                command.arg("worker").args(["--namespace", "film", "--queue", "default"]);
+                command.arg("worker");
                 command
             }
             Language::Python => {
+                let root = Path::new(env!("CARGO_MANIFEST_DIR"));
                 let mut command = Command::new("python3");
-                command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/python/worker.py")).args(["--queue", "film.default"]);
-                let path = from_rig("IGOR_TEST_PYTHONPATH");
-                command.env("PYTHONPATH", path);
+                command.arg(root.join("examples/python/worker.py"));
+                let package = root.join("clients/python/src");
+                command.env("PYTHONPATH", format!("{}:{}", package.display(), from_rig("IGOR_TEST_PYTHONPATH")));
                 command
             }
         };
+        command.args(["--namespace", "film", "--queue", "default"]);
         for kind in self.types {
             command.args(["--type", kind]);
         }

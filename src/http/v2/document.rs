@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::{bulk, jobs, layers, past, steer, tasks, why, work};
+use super::{bulk, create, jobs, layers, past, steer, tasks, why, work};
 
 /// Kinds of which `fields` shows a part.
 const PARTED: &[&str] = &["Job", "Layer", "Task", "WholeTask", "Attempt", "Transition", "Command", "Kind", "Queue", "Worker"];
@@ -15,6 +15,7 @@ const PARTED: &[&str] = &["Job", "Layer", "Task", "WholeTask", "Attempt", "Trans
         jobs::list,
         jobs::list_of_namespace,
         jobs::get,
+        create::create,
         layers::list,
         layers::get,
         tasks::list,

@@ -7,6 +7,7 @@
 mod answered;
 mod asked;
 mod bulk;
+mod create;
 mod document;
 mod found;
 mod jobs;
@@ -53,6 +54,7 @@ pub(super) fn routes() -> Vec<Route> {
         Route::new(&Method::GET, "/api/v2/queues", Need::List, work::queues),
         Route::new(&Method::GET, "/api/v2/workers", Need::List, work::workers),
         Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/jobs", Need::List, jobs::list_of_namespace),
+        Route::new(&Method::POST, "/api/v2/namespaces/{namespace}/jobs", Need::Create, create::create),
         Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/types", Need::List, work::types_of),
         Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/queues", Need::List, work::queues_of),
         Route::new(&Method::GET, "/api/v2/namespaces/{namespace}/workers", Need::List, work::workers_of),

@@ -9,7 +9,7 @@ use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
-use crate::store::{self, Identity};
+use crate::store::{self, Identity, Standing};
 use uuid::Uuid;
 
 /// Where the job stands with the ledger.
@@ -20,6 +20,8 @@ pub(super) struct Acceptance {
     pub(super) refusal: Option<Refusal>,
     /// Part of the plan is in: the next reconcile goes on at once.
     pub(super) loading: bool,
+    /// The ledger may have changed since it was looked at.
+    pub(super) wrote: bool,
 }
 
 /// Writes the plan, or finds that it is there.
@@ -29,7 +31,7 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
         term.know(job_id, &observed.namespace, &observed.name);
     }
     match resolution {
-        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false }),
+        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false, wrote: false }),
         Resolution::Refused(refusal) => {
             if let Some(known) =
                 observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading))
@@ -37,7 +39,7 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
                 // The rest of an edit that was being loaded will not come.
                 term.context.store.take_back(term.epoch, known.job_id).await?;
             }
-            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false })
+            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false, wrote: true })
         }
         Resolution::Plan(plan, object) => Box::pin(write(term, observed, &plan, &object)).await,
     }
@@ -58,17 +60,20 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         Ok(Some(accepted)) => accepted,
         Ok(None) => {
             let job_id = id::job(identity.created_ms, &identity.uid);
-            return Ok(Acceptance { job_id: Some(job_id), refusal: None, loading: true });
+            return Ok(Acceptance { job_id: Some(job_id), refusal: None, loading: true, wrote: true });
         }
         Err(error @ store::Error::HistoryArchived { .. }) => {
             let refusal = Refusal::new(Reason::HistoryArchived, error.to_string());
-            return Ok(Acceptance { job_id: None, refusal: Some(refusal), loading: false });
+            return Ok(Acceptance { job_id: None, refusal: Some(refusal), loading: false, wrote: true });
         }
         Err(error) => return Err(error.into()),
     };
     term.know(accepted.job_id, &observed.namespace, &observed.name);
     term.announce(&accepted.change);
-    term.wakes.jobs([accepted.job_id]);
+    if accepted.standing != Standing::Fresh {
+        // What an earlier try of this did may never have been told.
+        term.wakes.jobs([accepted.job_id]);
+    }
     let refusal = (!accepted.refused.is_empty()).then(|| {
         let Refusal { reason, message } = Refusal::of(&accepted.refused);
         let refusal = Refusal::new(reason, format!("{message}\nthe job runs on with the accepted plan"));
@@ -76,7 +81,7 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         term.context.remember(&observed.uid, |memory| memory.refused = Some(refused));
         refusal
     });
-    Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false })
+    Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false, wrote: true })
 }
 
 fn origin(object: &IgorJob) -> String {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 pub(super) use self::carrier::Carrier;
+pub(in crate::operator) use self::levels::Level;
 use self::levels::Which;
 pub(super) use self::levels::levels;
 use self::one_shot::Shot;
@@ -40,6 +41,8 @@ pub(super) struct Handled {
     pub(super) again: Option<Duration>,
     /// A large command is not through: what acts behind it has not acted.
     under_way: bool,
+    /// The ledger may have changed since it was looked at.
+    wrote: bool,
     carriers: Vec<Carrier>,
 }
 
@@ -60,6 +63,11 @@ impl Handled {
         own.map(|command| (command.verb.as_str().to_owned(), command.token.clone()))
     }
 
+    /// Whether the ledger may have changed since it was looked at.
+    pub(super) fn wrote(&self) -> bool {
+        self.wrote || self.under_way || self.again.is_some() || !self.commands.is_empty()
+    }
+
     /// Looks again after so long, or sooner.
     pub(super) fn again(&mut self, after: Duration) {
         self.again = Some(self.again.map_or(after, |known| known.min(after)));
@@ -73,8 +81,8 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     let mut handled = Handled::default();
     let Some(job_id) = acceptance.job_id else { return Ok(handled) };
     let alone = !carriers.iter().any(one_shot::is_asked);
-    levels::follow(term, observed, job_id, &carriers, if alone { Which::All } else { Which::Paused }).await?;
-    deadline::keep(term, observed, job_id).await?;
+    handled.wrote |= levels::follow(term, observed, job_id, &carriers, if alone { Which::All } else { Which::Paused }).await?;
+    handled.wrote |= deadline::keep(term, observed, job_id).await?;
     for carrier in &carriers {
         handled.stamped |= one_shot::stamp_all(term, observed, carrier).await?;
     }
@@ -83,7 +91,7 @@ pub(super) async fn command(term: &Term, observed: &Observed, acceptance: &Accep
     }
     one_shots(term, observed, job_id, &carriers, &mut handled).await?;
     if !alone && !handled.under_way {
-        levels::follow(term, observed, job_id, &carriers, Which::All).await?;
+        handled.wrote |= levels::follow(term, observed, job_id, &carriers, Which::All).await?;
     }
     handled.carriers = carriers;
     Ok(handled)
@@ -125,6 +133,7 @@ async fn one_shots(term: &Term, observed: &Observed, job_id: uuid::Uuid, carrier
             }
             Some(Progress::Done(done)) => {
                 term.carried_out(job_id, &done.change);
+                handled.wrote = true;
             }
             None => {}
         }

@@ -49,7 +49,7 @@ async fn add_failures(term: &Term, snapshot: &Snapshot, known: &mut Known) {
     if snapshot.job.finished {
         return;
     }
-    let before = term.context.memory(&snapshot.uid).failures_read;
+    let before = term.context.memory(&snapshot.uid, |memory| memory.failures_read.clone());
     let mut read = Vec::new();
     for (layer, of_layer) in snapshot.job.layers.iter().zip(&snapshot.layers) {
         if layer.status != Status::Errored || layer.tasks.errored == 0 {

@@ -39,7 +39,7 @@ pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot, 
     if snapshot.finished_ms.is_some_and(|finished| finished < now_ms() - RECENT_MS) {
         return clear_away(term, observed).await.map(|()| None);
     }
-    let mut shown = match term.context.memory(&observed.uid).layers {
+    let mut shown = match term.context.memory(&observed.uid, |memory| memory.layers.clone()) {
         Some(shown) => shown,
         None if snapshot.job.finished => find(term, observed).await?,
         None if term.context.first_seen(&observed.uid).elapsed() >= AFTER => Shown::new(),
@@ -93,7 +93,7 @@ pub(super) fn name(observed: &Observed, layer: &str) -> String {
 
 /// Reads what is acknowledged on the handles, when this process has not written them itself.
 pub(super) async fn look(term: &Term, observed: &Observed) -> Result<(), Error> {
-    if term.context.memory(&observed.uid).layers.is_none() {
+    if term.context.memory(&observed.uid, |memory| memory.layers.is_none()) {
         let found = find(term, observed).await?;
         term.context.remember(&observed.uid, |memory| memory.layers = Some(found));
     }
@@ -143,7 +143,7 @@ where
 
 /// Makes a layer's handle unless a foreign object was found in its place a moment ago. Gives what is written on it already.
 async fn may_make(term: &Term, observed: &Observed, layer: &Layer) -> Result<Option<Option<IgorLayerStatus>>, Error> {
-    if term.context.memory(&observed.uid).foreign.is_some_and(|at| at.elapsed() < FOREIGN) {
+    if term.context.memory(&observed.uid, |memory| memory.foreign).is_some_and(|at| at.elapsed() < FOREIGN) {
         return Ok(None);
     }
     let made = make(term, observed, layer).await?;

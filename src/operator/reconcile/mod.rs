@@ -20,6 +20,7 @@ use std::time::Duration;
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
 
+pub(super) use self::command::Level;
 pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
@@ -42,7 +43,7 @@ pub(super) async fn reconcile(object: Arc<Job>, term: Arc<Term>) -> Result<Actio
 /// Says in the status of an object that igor cannot act on it, after enough failures in a row, here or of what all jobs need.
 pub(super) async fn failed(object: &Job, term: &Term, error: &Error) {
     let passes = error.is_fenced() || error.is_conflict();
-    let failures = || term.context.memory(&object.uid().unwrap_or_default()).failures + 1;
+    let failures = || term.context.memory(&object.uid().unwrap_or_default(), |memory| memory.failures) + 1;
     if !passes && (failures() >= Backoff::STALLED || term.troubles.shown().is_some()) {
         publish::stalled(term, object, error).await;
     }

@@ -5,10 +5,11 @@ use std::time::Duration;
 use kube::ResourceExt;
 
 use super::unreadable;
+use crate::core::id;
 use crate::crd::IgorJob;
 use crate::operator::term::Term;
 use crate::operator::{Error, Job};
-use crate::store::Snapshot;
+use crate::store::{self, Snapshot};
 
 /// How soon a stale cache is looked at again.
 pub(super) const LOOK_AGAIN: Duration = Duration::from_millis(100);
@@ -53,13 +54,13 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
     if object.metadata.deletion_timestamp.is_some() {
         return Ok(Seen::Leaving);
     }
-    if term.context.memory(&uid).version.is_some_and(|(ours, at)| ours > version && at.elapsed() < STALE_FOR) {
+    if term.context.memory(&uid, |memory| memory.version).is_some_and(|(ours, at)| ours > version && at.elapsed() < STALE_FOR) {
         return Ok(Seen::Stale);
     }
     let created_ms = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
-    let known = match term.context.store.job_by_uid(created_ms, &uid).await? {
-        Some(job_id) => Some(term.context.store.snapshot(job_id).await?),
-        None => None,
+    let known = match term.context.store.snapshot(id::job(created_ms, &uid)).await {
+        Err(store::Error::UnknownJob(_)) => None,
+        read => Some(read?),
     };
     let namespace = object.namespace().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or(0);

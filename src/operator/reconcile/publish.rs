@@ -38,10 +38,14 @@ const MISSING_LIST: Duration = Duration::from_secs(15);
 /// Writes the status when it is due, and says when to look again.
 pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: &Handled) -> Result<Action, Error> {
     let snapshot = match acceptance.job_id {
-        Some(job_id) => Some(term.context.store.snapshot(job_id).await?),
+        Some(job_id) if acceptance.wrote || handled.wrote() => Some(term.context.store.snapshot(job_id).await?),
+        Some(_) => observed.known.clone(),
         None => None,
     };
-    let previous = term.context.memory(&observed.uid).written.map(|(status, _)| status).or_else(|| observed.object.status.clone());
+    let previous = term
+        .context
+        .memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone()))
+        .or_else(|| observed.object.status.clone());
     let known = match &snapshot {
         Some(snapshot) => Some(facts::gather(term, snapshot).await),
         None => None,
@@ -110,7 +114,7 @@ fn not_yet(
     if previous == status || !only_counts(previous, status) {
         return None;
     }
-    let since = term.context.memory(&observed.uid).written.map(|(_, at)| at.elapsed());
+    let since = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(_, at)| at.elapsed()));
     since.and_then(|since| COUNTERS.checked_sub(since)).filter(|left| !left.is_zero())
 }
 

@@ -81,7 +81,7 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
     if observed.known.as_ref().is_some_and(|known| is_settled(known, observed.generation)) {
         return Ok(Resolution::Settled);
     }
-    if let Some(refused) = term.context.memory(&observed.uid).refused
+    if let Some(refused) = term.context.memory(&observed.uid, |memory| memory.refused.clone())
         && refused.still_holds(observed)
     {
         return Ok(Resolution::Refused(refused.refusal));

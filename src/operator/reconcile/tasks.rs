@@ -63,7 +63,7 @@ async fn show_one(
     handled: &Handled,
 ) -> Result<Option<Duration>, Error> {
     let name = object.name_any();
-    let written = term.context.memory(&observed.uid).tasks.get(&name).cloned();
+    let written = term.context.memory(&observed.uid, |memory| memory.tasks.get(&name).cloned());
     let previous = written.as_ref().map(|(status, _)| status).or(object.status.as_ref());
     let view = TaskView {
         status: facts.status,

@@ -57,7 +57,7 @@ where
     Kind: Resource<DynamicType = ()>,
 {
     let uid = object.meta().uid.as_deref().unwrap_or_default();
-    term.context.memory(uid).told.iter().any(|told| told == note)
+    term.context.memory(uid, |memory| memory.told.iter().any(|told| told == note))
 }
 
 /// Has an event written unless this process has told the same of this object already.
@@ -71,7 +71,7 @@ where
 
 /// The same, of an object that is known by reference.
 pub(super) fn once_about(term: &Term, uid: &str, object: &ObjectReference, type_: EventType, reason: &str, note: &str) {
-    if term.context.memory(uid).told.iter().any(|told| told == note) {
+    if term.context.memory(uid, |memory| memory.told.iter().any(|told| told == note)) {
         return;
     }
     about(term, object, type_, reason, note);

@@ -1,4 +1,5 @@
-//! The statements of an advance: a handful, whatever the number of jobs and layers that move.
+//! The statements of an advance: a handful, whatever the number of jobs and layers that move. That ids are ids keeps the planner to one
+//! look by key for each, as in apply.sql.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -42,7 +43,8 @@ impl Moves {
                    finished_at = CASE WHEN r.status IN ('COMPLETED', 'ERRORED', 'SKIPPED') THEN statement_timestamp() END
                FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int4[], $5::int8[], $6::text[], $7::bool[])
                     AS r(id, created_at, status, run, version, reason, opened)
-               WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $8 AND $9"#,
+               WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $8 AND $9
+                 AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'"#,
             &ids,
             days.each as _,
             &statuses,
@@ -96,7 +98,8 @@ impl Moves {
                    finished_at = CASE WHEN r.finished THEN statement_timestamp() END
                FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int8[], $5::text[], $6::bool[], $7::bool[], $8::bool[])
                     AS r(id, created_at, status, version, reason, started, reopened, finished)
-               WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $9 AND $10"#,
+               WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $9 AND $10
+                 AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'"#,
             &ids,
             days.each as _,
             &statuses,
@@ -162,7 +165,9 @@ pub(in crate::store) async fn list_live(connection: &mut PgConnection, jobs: &[U
            SELECT j.id, j.created_at, j.uid, j.namespace, j.name,
                   CASE WHEN j.paused_at IS NULL THEN j.started_at + (j.deadline_s + j.paused_s) * interval '1 second' END
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-           JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
+           CROSS JOIN LATERAL (
+               SELECT j.* FROM igor.jobs j WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4 OFFSET 0
+           ) j
            ON CONFLICT (job_id) DO UPDATE SET deadline_at = excluded.deadline_at WHERE v.deadline_at IS DISTINCT FROM excluded.deadline_at"#,
         jobs,
         days.each as _,

@@ -28,12 +28,13 @@ impl Store {
     /// Without one this is a read.
     pub async fn observe(&self, epoch: Option<Epoch>, job_id: Uuid, seen: &[Sighting], reason: Option<&str>) -> Result<Paused, Error> {
         within(ACT, async {
-            if !self.has_news(job_id, seen).await? {
-                return Ok(Paused::default());
+            let (is_news, settled) = self.look(job_id, seen).await?;
+            if !is_news {
+                return Ok(Paused { settled, ..Paused::default() });
             }
             let mut transaction = self.begin(ACT, epoch).await?;
             let mut job = lock_job(&mut transaction, job_id, ACT).await?;
-            let mut paused = Paused { moved: Vec::new(), change: job.unchanged() };
+            let mut paused = Paused { change: job.unchanged(), ..Paused::default() };
             if !job.deleted && !job.expired {
                 let edges = take_in(&mut transaction, &mut job, seen, reason, &mut paused).await?;
                 if paused.moved.iter().any(|(_, is_paused)| !is_paused)
@@ -51,8 +52,8 @@ impl Store {
         .await
     }
 
-    /// Whether any object's levels would change, without a lock.
-    async fn has_news(&self, job_id: Uuid, seen: &[Sighting]) -> Result<bool, Error> {
+    /// Whether any object's levels would change, and whether all are as they were seen; without a lock.
+    async fn look(&self, job_id: Uuid, seen: &[Sighting]) -> Result<(bool, bool), Error> {
         let created = Time::of(job_id);
         let mut connection = self.writer.acquire().await.act(ACT)?;
         let own = sqlx::query!("SELECT uid, level FROM igor.jobs WHERE id = $1 AND created_at = $2", job_id, created as _)
@@ -60,24 +61,29 @@ impl Store {
             .await
             .act(ACT)?;
         let own = own.ok_or(Error::UnknownJob(job_id))?;
-        if is_news(&own.level, &Object::Job, seen) {
-            return Ok(true);
+        let mut known = vec![(Object::Job, own.level)];
+        if !is_news(&known, seen) && seen.iter().any(|sighting| sighting.object != Object::Job) {
+            let rows = sqlx::query!("SELECT name, level FROM igor.layers WHERE job_id = $1 AND created_at = $2", job_id, created as _)
+                .fetch_all(&mut *connection)
+                .await
+                .act(ACT)?;
+            known.extend(rows.into_iter().map(|row| (Object::Layer(row.name), row.level)));
+            known.extend(tasks_of(&mut connection, job_id, &own.uid, seen).await?.into_iter().map(|task| (task.object, task.level)));
         }
-        if seen.iter().all(|sighting| sighting.object == Object::Job) {
-            return Ok(false);
-        }
-        let rows = sqlx::query!("SELECT name, level FROM igor.layers WHERE job_id = $1 AND created_at = $2", job_id, created as _)
-            .fetch_all(&mut *connection)
-            .await
-            .act(ACT)?;
-        let of_layers = rows.iter().any(|row| is_news(&row.level, &Object::Layer(row.name.clone()), seen));
-        let tasks = tasks_of(&mut connection, job_id, &own.uid, seen).await?;
-        Ok(of_layers || tasks.iter().any(|task| is_news(&task.level, &task.object, seen)))
+        Ok((is_news(&known, seen), is_settled(&known, seen)))
     }
 }
 
-fn is_news(column: &Value, object: &Object, seen: &[Sighting]) -> bool {
-    sees(column, object, seen).0 != Levels::read(column)
+fn is_news(known: &[(Object, Value)], seen: &[Sighting]) -> bool {
+    known.iter().any(|(object, level)| sees(level, object, seen).0 != Levels::read(level))
+}
+
+/// Whether everything that was seen is known just so.
+fn is_settled(known: &[(Object, Value)], seen: &[Sighting]) -> bool {
+    seen.iter().all(|sighting| {
+        let level = known.iter().find(|(object, _)| *object == sighting.object);
+        level.is_some_and(|(_, level)| Levels::read(level).says(sighting))
+    })
 }
 
 /// The levels of one object after what was seen of it, and its edge.

@@ -36,6 +36,8 @@ pub enum Source {
     Spec,
     /// The annotation `igor/pause`.
     Annotation,
+    /// The same, which igor itself took away because it was not true any more: nobody asks for anything by that.
+    Untrue,
 }
 
 /// A pause level as it was seen on an object.
@@ -222,6 +224,8 @@ pub struct Would {
 pub struct Paused {
     /// The objects that are paused or unpaused now, with whether they are.
     pub moved: Vec<(Object, bool)>,
+    /// The ledger has every level as it was seen: the same levels need not be told again.
+    pub settled: bool,
     /// What moved with it. Dispatch of the job may have changed when `moved` is not empty: read its open types again.
     pub change: JobChange,
 }

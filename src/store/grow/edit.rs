@@ -1,13 +1,12 @@
 //! A later plan of an accepted job: what it adds is taken in, what it changes is refused.
 
 use sqlx::PgConnection;
-use uuid::Uuid;
 
 use super::super::accept::rows::load;
 use super::super::accept::{ACT, Step, Wish};
 use super::super::advance::advance_jobs;
 use super::super::error::Error;
-use super::super::facts::{Accepted, Identity, OpenType, Standing};
+use super::super::facts::{Accepted, Identity, Standing};
 use super::super::levels::Levels;
 use super::super::open;
 use super::super::rows::{LayerRow, LockedJob, layers_of};
@@ -51,7 +50,7 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
         accepted.change = advance_jobs(connection, std::slice::from_mut(job), ACT).await?.pop().unwrap_or(accepted.change);
     }
     if moved || is_newer {
-        accepted.change.opened = opened(connection, &layers).await?;
+        accepted.change.opened = open::types_of(connection, &[job.id], ACT).await?;
     }
     // What was announced by an earlier plan is in; this one may add more.
     let is_later = accepted.refused.is_empty() && wish.identity.generation > job.generation;
@@ -61,11 +60,6 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
 fn known(job: &LockedJob, refused: Vec<Fault>) -> Accepted {
     let standing = if job.finished { Standing::Ended } else { Standing::Known };
     Accepted { job_id: job.id, standing, refused, change: job.unchanged() }
-}
-
-async fn opened(connection: &mut PgConnection, layers: &[LayerRow]) -> Result<Vec<OpenType>, Error> {
-    let ids: Vec<Uuid> = layers.iter().map(|row| row.id).collect();
-    open::types_of_layers(connection, &ids, ACT).await
 }
 
 fn is_loading(row: &LayerRow) -> bool {

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::connect::{Act, Store, within_reading};
+use super::super::connect::{Act, Reading, Store, within_reading};
 use super::super::error::Error;
 use super::super::facts::{JobFilter, JobRow, Order, Page};
 use super::super::rows::{count, lane, read_status};
@@ -122,7 +122,7 @@ struct Asked {
 
 impl Asked {
     /// `created_at` is bounded by the filter and by the place behind which the page begins.
-    fn of(filter: &JobFilter, order: Order, after: Option<Uuid>, limit: u32) -> Self {
+    fn of(filter: &JobFilter, order: Order, after: Option<Uuid>) -> Self {
         let at = after.map(Time::of);
         let (mut lo, mut hi) = (Time(filter.from_ms.unwrap_or(0)), Time(filter.to_ms.unwrap_or(FOR_EVER)));
         match (order, at) {
@@ -145,7 +145,7 @@ impl Asked {
             after,
             at,
             scan: (SCAN / i64::try_from(apart.max(1)).unwrap_or(1)).max(1),
-            limit: i64::from(limit) + 1,
+            limit: 0,
         }
     }
 }
@@ -153,21 +153,62 @@ impl Asked {
 /// The year 9999: no job is created later.
 const FOR_EVER: i64 = 253_402_300_799_000;
 
+/// Two days, in milliseconds: how far the first look goes.
+const FIRST_LOOK: i64 = 2 * 86_400_000;
+
+/// The bounds of one look after the other. Planning costs 70 us a day of the ledger that a statement may come to, more than the page itself,
+/// and nearly every page lies in the first days: each look goes eight times as far as the one before.
+fn looks(lo: Time, hi: Time, order: Order, now: Time) -> Vec<(Time, Time)> {
+    let mut looks = Vec::new();
+    let mut length = FIRST_LOOK;
+    let (mut lo, mut hi) = (lo, hi);
+    // Where the oldest jobs are nobody knows: from the beginning of time all is one look.
+    while lo < hi && (order == Order::Usual || lo.0 > 0) {
+        let (edge, look) = match order {
+            Order::Usual => (Time(hi.min(now).0.saturating_sub(length)), (lo, hi)),
+            Order::Reversed => (Time(lo.0.saturating_add(length)), (lo, hi)),
+        };
+        if edge <= lo || edge >= hi {
+            looks.push(look);
+            return looks;
+        }
+        match order {
+            Order::Usual => {
+                looks.push((edge, hi));
+                hi = Time(edge.0 - 1);
+            }
+            Order::Reversed => {
+                looks.push((lo, edge));
+                lo = Time(edge.0 + 1);
+            }
+        }
+        length = length.saturating_mul(8);
+    }
+    looks.push((lo, hi));
+    looks
+}
+
 impl Store {
     /// Jobs by creation, at most `limit`, behind the job `after`.
     pub async fn jobs(&self, filter: &JobFilter, order: Order, after: Option<Uuid>, limit: u32) -> Result<Page<JobRow, Uuid>, Error> {
+        let limit = limit as usize;
+        let mut asked = Asked::of(filter, order, after);
+        let mut looks = looks(asked.lo, asked.hi, order, Time(jiff::Timestamp::now().as_millisecond())).into_iter().peekable();
         within_reading(ACT, async {
-            let asked = Asked::of(filter, order, after, limit);
-            let few = filter.namespaces.as_ref().is_some_and(|namespaces| namespaces.len() <= NAMESPACES);
-            let rows = match (few, order) {
-                (true, Order::Usual) => of_each!(&self.reader, asked, "<", "DESC"),
-                (true, Order::Reversed) => of_each!(&self.reader, asked, ">", "ASC"),
-                (false, Order::Usual) => everywhere!(&self.reader, asked, "<", "DESC"),
-                (false, Order::Reversed) => everywhere!(&self.reader, asked, ">", "ASC"),
-            };
-            let looked = rows.act(ACT)?.into_iter().map(|row| Looked { place: row.id, fits: row.fits, last: row.last });
-            let (ids, next) = cut(looked, usize::try_from(limit).unwrap_or(usize::MAX));
-            Ok(Page { items: self.read_jobs(&ids).await?, next })
+            let (mut ids, mut next) = (Vec::new(), None);
+            let mut reading = self.reading(ACT).await?;
+            while let Some((lo, hi)) = looks.next() {
+                (asked.lo, asked.hi) = (lo, hi);
+                let (found, more) = look(&mut reading, &mut asked, order, limit - ids.len()).await?;
+                ids.extend(found);
+                next = more.or_else(|| ids.last().copied().filter(|_| ids.len() == limit && looks.peek().is_some()));
+                if next.is_some() {
+                    break;
+                }
+            }
+            let items = read_jobs(&mut reading, &ids).await?;
+            reading.done();
+            Ok(Page { items, next })
         })
         .await
     }
@@ -176,23 +217,47 @@ impl Store {
     pub async fn job_of_uid(&self, uid: &str) -> Result<Option<Uuid>, Error> {
         // The only question without a day: the index of each is asked.
         within_reading(ACT, async {
-            sqlx::query_scalar!("SELECT id FROM igor.jobs WHERE uid = $1 ORDER BY created_at DESC LIMIT 1", uid)
-                .fetch_optional(&self.reader)
+            let mut reading = self.reading(ACT).await?;
+            let found = sqlx::query_scalar!("SELECT id FROM igor.jobs WHERE uid = $1 ORDER BY created_at DESC LIMIT 1", uid)
+                .fetch_optional(&mut *reading)
                 .await
-                .act(ACT)
+                .act(ACT)?;
+            reading.done();
+            Ok(found)
         })
         .await
     }
 
     /// One job by its id.
     pub async fn job(&self, job_id: Uuid) -> Result<Option<JobRow>, Error> {
-        within_reading(ACT, async { Ok(self.read_jobs(&[job_id]).await?.pop()) }).await
+        within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
+            let found = read_jobs(&mut reading, &[job_id]).await?.pop();
+            reading.done();
+            Ok(found)
+        })
+        .await
     }
+}
 
-    /// These jobs, in this order.
-    async fn read_jobs(&self, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
-        let days = Days::of(ids);
-        let rows = sqlx::query!(
+/// The ids of what one statement finds, and behind what the next begins.
+async fn look(reading: &mut Reading, asked: &mut Asked, order: Order, limit: usize) -> Result<(Vec<Uuid>, Option<Uuid>), Error> {
+    asked.limit = i64::try_from(limit).unwrap_or(i64::MAX).saturating_add(1);
+    let few = asked.namespaces.as_ref().is_some_and(|namespaces| namespaces.len() <= NAMESPACES);
+    let rows = match (few, order) {
+        (true, Order::Usual) => of_each!(&mut **reading, asked, "<", "DESC"),
+        (true, Order::Reversed) => of_each!(&mut **reading, asked, ">", "ASC"),
+        (false, Order::Usual) => everywhere!(&mut **reading, asked, "<", "DESC"),
+        (false, Order::Reversed) => everywhere!(&mut **reading, asked, ">", "ASC"),
+    };
+    let looked = rows.act(ACT)?.into_iter().map(|row| Looked { place: row.id, fits: row.fits, last: row.last });
+    Ok(cut(looked, limit))
+}
+
+/// These jobs, in this order.
+async fn read_jobs(reading: &mut Reading, ids: &[Uuid]) -> Result<Vec<JobRow>, Error> {
+    let days = Days::of(ids);
+    let rows = sqlx::query!(
             r#"SELECT j.id, j.uid, j.namespace, j.name, j.title, j.status::text AS "status!", j.reason, j.version, j.paused_by, j.gate,
                       j.paused_at IS NOT NULL AS "paused!", j.started_at AS "started: Time", j.finished_at AS "finished: Time",
                       j.deleted_at AS "deleted: Time", j.expired_at AS "expired: Time", j.updated_at AS "updated: Time",
@@ -213,48 +278,83 @@ impl Store {
             days.lo as _,
             days.hi as _
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut **reading)
         .await
         .act(ACT)?;
-        rows.into_iter()
-            .map(|row| {
-                Ok(JobRow {
-                    status: read_status("jobs", row.id, &row.status)?,
-                    job_id: row.id,
-                    uid: row.uid,
-                    namespace: row.namespace,
-                    name: row.name,
-                    title: row.title,
-                    reason: row.reason,
-                    version: row.version,
-                    paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
-                    command: row.gate,
-                    created_ms: Time::of(row.id).0,
-                    started_ms: row.started.map(|at| at.0),
-                    finished_ms: row.finished.map(|at| at.0),
-                    deleted_ms: row.deleted.map(|at| at.0),
-                    expired_ms: row.expired.map(|at| at.0),
-                    updated_ms: row.updated.0,
-                    accepted: row.loaded,
-                    queue: row.queue,
-                    lane: lane(row.lane),
-                    max_in_flight: row.max_in_flight.map(count),
-                    on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
-                    deadline_seconds: row.deadline_s.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
-                    origin: row.origin,
-                    layers: count(row.layers),
-                    expected: count(row.expected),
-                    tasks: Counters {
-                        pending: count(row.pending),
-                        queued: count(row.queued),
-                        running: count(row.running),
-                        completed: count(row.completed),
-                        errored: count(row.errored),
-                        skipped: count(row.skipped),
-                        retried: count(row.retried),
-                    },
-                })
+    rows.into_iter()
+        .map(|row| {
+            Ok(JobRow {
+                status: read_status("jobs", row.id, &row.status)?,
+                job_id: row.id,
+                uid: row.uid,
+                namespace: row.namespace,
+                name: row.name,
+                title: row.title,
+                reason: row.reason,
+                version: row.version,
+                paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+                command: row.gate,
+                created_ms: Time::of(row.id).0,
+                started_ms: row.started.map(|at| at.0),
+                finished_ms: row.finished.map(|at| at.0),
+                deleted_ms: row.deleted.map(|at| at.0),
+                expired_ms: row.expired.map(|at| at.0),
+                updated_ms: row.updated.0,
+                accepted: row.loaded,
+                queue: row.queue,
+                lane: lane(row.lane),
+                max_in_flight: row.max_in_flight.map(count),
+                on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
+                deadline_seconds: row.deadline_s.map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+                origin: row.origin,
+                layers: count(row.layers),
+                expected: count(row.expected),
+                tasks: Counters {
+                    pending: count(row.pending),
+                    queued: count(row.queued),
+                    running: count(row.running),
+                    completed: count(row.completed),
+                    errored: count(row.errored),
+                    skipped: count(row.skipped),
+                    retried: count(row.retried),
+                },
             })
-            .collect()
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DAY: i64 = 86_400_000;
+
+    fn days(looks: &[(Time, Time)]) -> Vec<(i64, i64)> {
+        looks.iter().map(|(lo, hi)| (lo.0 / DAY, hi.0 / DAY)).collect()
+    }
+
+    #[test]
+    fn looks_follow_each_other_without_a_gap_and_go_further_each_time() {
+        let (lo, hi, now) = (Time(0), Time(FOR_EVER), Time(20_000 * DAY));
+        let back = looks(lo, hi, Order::Usual, now);
+        assert_eq!(
+            days(&back),
+            [(19_998, FOR_EVER / DAY), (19_981, 19_997), (19_853, 19_981), (18_829, 19_853), (10_637, 18_829), (0, 10_637)]
+        );
+        assert!(back.windows(2).all(|two| two[1].1.0 + 1 == two[0].0.0), "{back:?}");
+        let forth = looks(Time(19_000 * DAY), hi, Order::Reversed, now);
+        assert_eq!(days(&forth)[..3], [(19_000, 19_002), (19_002, 19_018), (19_018, 19_146)]);
+        assert!(forth.windows(2).all(|two| two[0].1.0 + 1 == two[1].0.0) && forth.last().is_some_and(|last| last.1 == hi), "{forth:?}");
+    }
+
+    #[test]
+    fn a_short_or_an_endless_stretch_is_one_look() {
+        let now = Time(20_000 * DAY);
+        for (lo, hi, order) in
+            [(19_999, 20_000, Order::Usual), (19_999, 20_000, Order::Reversed), (5, 4, Order::Usual), (0, 20_000, Order::Reversed)]
+        {
+            let whole = (Time(lo * DAY), Time(hi * DAY));
+            assert_eq!(looks(whole.0, whole.1, order, now), [whole]);
+        }
     }
 }

@@ -15,6 +15,7 @@ impl Store {
     /// The layers of a job in the order of the plan.
     pub async fn layers(&self, job_id: Uuid) -> Result<Vec<LayerView>, Error> {
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = sqlx::query!(
                 r#"SELECT id, name, title, priority, status::text AS "status!", reason, run, version, paused_by, paused_at IS NOT NULL AS "paused!",
                           started_at AS "started: Time", finished_at AS "finished: Time", updated_at AS "updated: Time", max_in_flight,
@@ -23,9 +24,10 @@ impl Store {
                 job_id,
                 Time::of(job_id) as _
             )
-            .fetch_all(&self.reader)
+            .fetch_all(&mut *reading)
             .await
             .act(ACT)?;
+            reading.done();
             let views = rows.into_iter().map(|row| {
                 Ok(LayerView {
                     status: read_status("layers", row.id, &row.status)?,

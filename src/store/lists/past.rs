@@ -15,6 +15,7 @@ impl Store {
     /// The attempts of a task, at most `limit`, behind the attempt `after`.
     pub async fn attempts(&self, task_id: Uuid, after: u32, limit: u32) -> Result<Page<AttemptRow, u32>, Error> {
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = sqlx::query!(
                 r#"SELECT attempt AS "attempt!", queued_at AS "queued!: Time", running_at AS "running: Time", ended_at AS "ended: Time",
                           ended_as::text AS ended_as, reason, actor
@@ -24,9 +25,10 @@ impl Store {
                 int(after),
                 i64::from(limit) + 1
             )
-            .fetch_all(&self.reader)
+            .fetch_all(&mut *reading)
             .await
             .act(ACT)?;
+            reading.done();
             let mut attempts = Vec::new();
             for row in rows {
                 let ended_as = row.ended_as.map(|word| read_status("transitions", task_id, &word)).transpose()?;
@@ -50,6 +52,7 @@ impl Store {
         let Some(of) = ids.first() else { return Ok(Page { items: Vec::new(), next: None }) };
         let after = after.unwrap_or(Moment { us: i64::MIN, id: Uuid::nil(), version: 0 });
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = sqlx::query!(
                 r#"SELECT s.task_id, s."from"::text AS "from!", s."to"::text AS "to!", s.version, s.run, s.attempt, s.us AS "us!", s.actor, s.reason,
                           s.command_id
@@ -63,9 +66,10 @@ impl Store {
                 after.version,
                 i64::from(limit) + 1
             )
-            .fetch_all(&self.reader)
+            .fetch_all(&mut *reading)
             .await
             .act(ACT)?;
+            reading.done();
             let mut moved = Vec::new();
             for row in rows {
                 moved.push(TransitionRow {
@@ -90,6 +94,7 @@ impl Store {
     pub async fn commands(&self, job_id: Uuid, after: Option<Moment>, limit: u32) -> Result<Page<Given, Moment>, Error> {
         let after = after.unwrap_or(Moment { us: i64::MIN, id: Uuid::nil(), version: 0 });
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = sqlx::query!(
                 r#"SELECT c.id, c.verb, c.object, c.selector, c.actor, c.reason, c.us AS "us!", c.done_at AS "done: Time", c.matched, c.changed
                    FROM (SELECT *, (extract(epoch FROM at) * 1000000)::int8 AS us FROM igor.commands WHERE job_id = $1 AND created_at = $2) c
@@ -100,9 +105,10 @@ impl Store {
                 after.id,
                 i64::from(limit) + 1
             )
-            .fetch_all(&self.reader)
+            .fetch_all(&mut *reading)
             .await
             .act(ACT)?;
+            reading.done();
             let given = rows.into_iter().map(|row| {
                 let given = Given {
                     id: row.id,

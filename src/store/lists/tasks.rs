@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use super::super::connect::{Act, Store, within_reading};
+use super::super::connect::{Act, Reading, Store, within_reading};
 use super::super::error::Error;
 use super::super::facts::{Order, Page, TaskFilter, TaskPlace, TaskRow};
 use super::super::rows::{count, read_status};
@@ -96,9 +96,10 @@ impl Store {
             limit: i64::from(limit) + 1,
         };
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = match order {
-                Order::Usual => page!(&self.reader, layer_id, asked, ">", "ASC"),
-                Order::Reversed => page!(&self.reader, layer_id, asked, "<", "DESC"),
+                Order::Usual => page!(&mut *reading, layer_id, asked, ">", "ASC"),
+                Order::Reversed => page!(&mut *reading, layer_id, asked, "<", "DESC"),
             };
             let looked = rows.act(ACT)?.into_iter().map(|row| Looked {
                 place: (row.id, TaskPlace { kind: row.kind, ordinal: row.ordinal }),
@@ -107,19 +108,28 @@ impl Store {
             });
             let (found, next) = cut(looked, usize::try_from(limit).unwrap_or(usize::MAX));
             let ids: Vec<Uuid> = found.into_iter().map(|(id, _)| id).collect();
-            Ok(Page { items: self.read_tasks(layer_id, &ids).await?, next: next.map(|(_, place)| place) })
+            let items = read_tasks(&mut reading, layer_id, &ids).await?;
+            reading.done();
+            Ok(Page { items, next: next.map(|(_, place)| place) })
         })
         .await
     }
 
     /// These tasks of one job, in this order; what is not there is left out. `of`: an id of the job, of a layer or a task of it.
     pub async fn tasks_by_id(&self, of: Uuid, ids: &[Uuid]) -> Result<Vec<TaskRow>, Error> {
-        within_reading(ACT, self.read_tasks(of, ids)).await
+        within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
+            let tasks = read_tasks(&mut reading, of, ids).await?;
+            reading.done();
+            Ok(tasks)
+        })
+        .await
     }
 
     /// A task of a layer by its name: by the id that the name gives, else (its id comes from elsewhere) by a look through the layer.
     pub async fn task_of_layer(&self, layer_id: Uuid, by_name: Uuid, name: &str) -> Result<Option<TaskRow>, Error> {
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let id = sqlx::query_scalar!(
                 "SELECT coalesce(
                      (SELECT k.id FROM igor.tasks k WHERE k.id = $3 AND k.created_at = $1 AND k.layer_id = $2),
@@ -129,10 +139,12 @@ impl Store {
                 by_name,
                 name
             )
-            .fetch_one(&self.reader)
+            .fetch_one(&mut *reading)
             .await
             .act(ACT)?;
-            Ok(self.read_tasks(layer_id, &id.into_iter().collect::<Vec<_>>()).await?.pop())
+            let task = read_tasks(&mut reading, layer_id, &id.into_iter().collect::<Vec<_>>()).await?.pop();
+            reading.done();
+            Ok(task)
         })
         .await
     }
@@ -140,21 +152,26 @@ impl Store {
     /// What a task's handler gets; `None` = there is no such task.
     pub async fn args_of_task(&self, task_id: Uuid) -> Result<Option<Vec<u8>>, Error> {
         within_reading(ACT, async {
-            sqlx::query_scalar!(
+            let mut reading = self.reading(ACT).await?;
+            let args = sqlx::query_scalar!(
                 r#"SELECT coalesce(t.args, (SELECT a.bytes FROM igor.task_args a WHERE a.args_id = t.args_id AND a.created_at = $2), ''::bytea) AS "args!"
                    FROM igor.tasks t WHERE t.id = $1 AND t.created_at = $2"#,
                 task_id,
                 Time::of(task_id) as _
             )
-            .fetch_optional(&self.reader)
+            .fetch_optional(&mut *reading)
             .await
-            .act(ACT)
+            .act(ACT)?;
+            reading.done();
+            Ok(args)
         })
         .await
     }
+}
 
-    async fn read_tasks(&self, of: Uuid, ids: &[Uuid]) -> Result<Vec<TaskRow>, Error> {
-        let rows = sqlx::query!(
+/// These tasks of one job, in this order.
+async fn read_tasks(reading: &mut Reading, of: Uuid, ids: &[Uuid]) -> Result<Vec<TaskRow>, Error> {
+    let rows = sqlx::query!(
             r#"SELECT t.id, t.layer_id, t.job_id, t.name, t.title, t.ordinal, t.ix, t.type AS kind, t.status::text AS "status!", t.reason,
                       t.message, t.version, t.attempt, t.failures, t.lost, t.max_failures, t.timeout_ms, t.paused_at IS NOT NULL AS "paused!",
                       q.not_before AS "due?: Time", t.updated_at AS "updated: Time"
@@ -164,33 +181,32 @@ impl Store {
             ids,
             Time::of(of) as _
         )
-        .fetch_all(&self.reader)
+        .fetch_all(&mut **reading)
         .await
         .act(ACT)?;
-        let tasks = rows.into_iter().map(|row| {
-            Ok(TaskRow {
-                status: read_status("tasks", row.id, &row.status)?,
-                task_id: row.id,
-                layer_id: row.layer_id,
-                job_id: row.job_id,
-                name: row.name,
-                title: row.title,
-                ordinal: count(row.ordinal),
-                ix: row.ix.map(count),
-                kind: row.kind,
-                reason: row.reason,
-                message: row.message,
-                version: count(row.version),
-                attempt: count(row.attempt),
-                failures: count(row.failures),
-                lost: count(row.lost),
-                max_failures: count(row.max_failures),
-                timeout_ms: row.timeout_ms.map(i64::unsigned_abs),
-                paused: row.paused,
-                due_ms: row.due.map(|at| at.0),
-                updated_ms: row.updated.0,
-            })
-        });
-        tasks.collect()
-    }
+    let tasks = rows.into_iter().map(|row| {
+        Ok(TaskRow {
+            status: read_status("tasks", row.id, &row.status)?,
+            task_id: row.id,
+            layer_id: row.layer_id,
+            job_id: row.job_id,
+            name: row.name,
+            title: row.title,
+            ordinal: count(row.ordinal),
+            ix: row.ix.map(count),
+            kind: row.kind,
+            reason: row.reason,
+            message: row.message,
+            version: count(row.version),
+            attempt: count(row.attempt),
+            failures: count(row.failures),
+            lost: count(row.lost),
+            max_failures: count(row.max_failures),
+            timeout_ms: row.timeout_ms.map(i64::unsigned_abs),
+            paused: row.paused,
+            due_ms: row.due.map(|at| at.0),
+            updated_ms: row.updated.0,
+        })
+    });
+    tasks.collect()
 }

@@ -14,6 +14,7 @@ impl Store {
     /// The types with open layers, by namespace, queue and type; of these namespaces, or (`None`) of all.
     pub async fn open_work(&self, namespaces: Option<&[String]>) -> Result<Vec<OpenWork>, Error> {
         within_reading(ACT, async {
+            let mut reading = self.reading(ACT).await?;
             let rows = sqlx::query!(
                 r#"SELECT v.namespace, o.queue, o.type AS kind, count(*)::int4 AS "layers!",
                           sum(greatest(o.total - o.next_ordinal, 0))::int8 AS "ahead!",
@@ -24,9 +25,10 @@ impl Store {
                 namespaces as _,
                 MOST
             )
-            .fetch_all(&self.reader)
+            .fetch_all(&mut *reading)
             .await
             .act(ACT)?;
+            reading.done();
             let work = rows.into_iter().map(|row| OpenWork {
                 namespace: row.namespace,
                 queue: row.queue,

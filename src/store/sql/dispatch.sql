@@ -1,5 +1,5 @@
 -- Dispatch: for each want (layer, type, room) first what is due out of order, then what stands at the cursor.
--- $1 layers, $2 types, $3 rooms, $4 and $5 the days' bounds, $6 and $7 legal moves. In the order of the wants, then of the plan.
+-- $1 layers, $2 types, $3 rooms, $4 and $5 the days' bounds, $6 legal moves. In the order of the wants, then of the plan.
 WITH w AS (
     SELECT u.place, u.layer_id, u.type, o.created_at, u.room, o.next_ordinal, o.total
     FROM unnest($1::uuid[], $2::text[], $3::int4[]) WITH ORDINALITY AS u(layer_id, type, room, place)
@@ -13,7 +13,7 @@ WITH w AS (
 ), gone AS (
     DELETE FROM igor.requeue r USING due WHERE r.task_id = due.task_id
 ), rest AS (
-    SELECT w.*, w.room - (SELECT count(*) FROM due d WHERE d.layer_id = w.layer_id AND d.type = w.type) AS more FROM w
+    SELECT w.*, w.room - (SELECT count(*) FROM due d WHERE d.place = w.place) AS more FROM w
 ), fresh AS (
     SELECT rest.place, rest.layer_id, rest.type, rest.created_at, c.id AS task_id, c.ordinal FROM rest CROSS JOIN LATERAL (
         SELECT t.id, t.ordinal FROM igor.tasks t
@@ -22,13 +22,14 @@ WITH w AS (
           AND NOT EXISTS (SELECT FROM igor.requeue r WHERE r.task_id = t.id)
         ORDER BY t.ordinal LIMIT rest.more
     ) c
+), found AS (
+    SELECT f.place, count(*) AS tasks, max(f.ordinal) AS last FROM fresh f GROUP BY f.place
 ), cur AS (
     UPDATE igor.layer_types o SET next_ordinal = n.next
     FROM (SELECT rest.layer_id, rest.type, CASE WHEN rest.more = 0 THEN rest.next_ordinal
-                                                WHEN count(f.task_id) < rest.more THEN rest.total
-                                                ELSE max(f.ordinal) + 1 END AS next
-          FROM rest LEFT JOIN fresh f ON f.layer_id = rest.layer_id AND f.type = rest.type
-          GROUP BY rest.layer_id, rest.type, rest.more, rest.next_ordinal, rest.total) n
+                                                WHEN coalesce(f.tasks, 0) < rest.more THEN rest.total
+                                                ELSE f.last + 1 END AS next
+          FROM rest LEFT JOIN found f ON f.place = rest.place) n
     WHERE o.layer_id = n.layer_id AND o.type = n.type AND o.next_ordinal <> n.next
 ), pick AS (
     SELECT task_id, created_at, place FROM due UNION ALL SELECT task_id, created_at, place FROM fresh
@@ -37,7 +38,7 @@ WITH w AS (
     SET prev_status = t.status, status = 'QUEUED', attempt = t.attempt + 1, version = t.version + 1, updated_at = statement_timestamp()
     FROM pick p
     WHERE t.id = p.task_id AND t.created_at = p.created_at AND t.created_at BETWEEN $4 AND $5 AND t.paused_at IS NULL
-      AND (t.status, 'QUEUED'::igor.status) IN (SELECT * FROM unnest($6::text[]::igor.status[], $7::text[]::igor.status[]))
+      AND t.status::text || '>QUEUED' = ANY ($6)
     RETURNING t.*, p.place
 ), hist AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)

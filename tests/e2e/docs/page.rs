@@ -46,9 +46,11 @@ pub(super) fn blocks(markdown: &str) -> Vec<Block> {
 }
 
 impl Block {
-    /// The name of the file that the block is, told in a comment on its first line.
+    /// The name of the file that the block is, told in a comment on its first line, or behind the one that names an interpreter.
     pub(super) fn file_name(&self) -> Option<&str> {
-        self.text.lines().next()?.strip_prefix("# ").filter(|name| name.rsplit_once('.').is_some_and(|(_, kind)| kind == "yaml"))
+        let line = self.text.lines().find(|line| !line.starts_with("#!"))?;
+        let named = |name: &&str| name.rsplit_once('.').is_some_and(|(_, kind)| matches!(kind, "yaml" | "py" | "sh"));
+        line.strip_prefix("# ").filter(|name| !name.contains(' ')).filter(named)
     }
 
     /// The commands of a console.

@@ -111,8 +111,9 @@ fn links(page: &str) -> Vec<String> {
 
 #[test]
 fn every_link_leads_somewhere() {
-    for name in ["README.md", "docs/concepts.md", "docs/steering.md", "docs/job-spec.md"] {
-        let path = from_root(name);
+    let pages = ["concepts", "steering", "job-spec", "workers", "migrating-from-go-igor"].map(|page| format!("docs/{page}.md"));
+    for name in pages.into_iter().chain(["README.md".to_owned()]) {
+        let path = from_root(&name);
         let text = std::fs::read_to_string(&path).expect("the page");
         for link in links(&text) {
             let (file, heading) = link.split_once('#').unwrap_or((&link, ""));

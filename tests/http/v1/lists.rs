@@ -46,6 +46,9 @@ async fn repeated_ids_are_or_and_different_filters_are_and() {
         assert_eq!(count(format!("/api/v1/layers?{of_jobs}&{of_layer}")).await, 1);
         assert_eq!(count(format!("/api/v1/tasks?{of_jobs}")).await, 5);
         assert_eq!(count(format!("/api/v1/tasks?{of_jobs}&{of_layer}")).await, 3);
+        let all = ids(&api, &format!("/api/v1/tasks?{of_jobs}")).await;
+        assert_eq!(ids(&api, &format!("/api/v1/tasks?{of_jobs}&offset=2&limit=2")).await, all[2..4], "across the jobs");
+        assert_eq!(count(format!("/api/v1/tasks?{of_jobs}&offset=5")).await, 0);
         assert_eq!(count(format!("/api/v1/tasks?{of_task}")).await, 1);
         assert_eq!(count(format!("/api/v1/tasks?{of_task}&{of_layer}")).await, 0);
         assert_eq!(count("/api/v1/tasks?job_ids=00000000-0000-7000-8000-000000000000".to_owned()).await, 0);

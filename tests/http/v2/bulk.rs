@@ -12,7 +12,8 @@ async fn add(api: &Served, path: &str, key: Option<&str>, body: impl Into<Body>)
         request = request.header("Idempotency-Key", key);
     }
     let response = request.send().await.expect("an answer");
-    Answer { status: response.status(), headers: response.headers().clone(), body: response.json().await.expect("json") }
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, body: response.json().await.expect("json") }
 }
 
 fn lines(count: u32) -> String {

@@ -14,7 +14,8 @@ async fn with_headers(api: &Served, path: &str, body: &Value, headers: &[(&str, 
         request = request.header(*name, *value);
     }
     let response = request.send().await.expect("an answer");
-    Answer { status: response.status(), headers: response.headers().clone(), body: response.json().await.expect("json") }
+    let (status, headers) = (response.status(), response.headers().clone());
+    Answer { status, headers, body: response.json().await.expect("json") }
 }
 
 #[tokio::test(flavor = "multi_thread")]

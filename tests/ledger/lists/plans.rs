@@ -140,3 +140,24 @@ async fn pages_of_tasks_go_by_the_index_of_their_order_with_statistics_and_witho
         }
     }
 }
+
+#[tokio::test]
+async fn the_newest_tasks_and_bad_ends_go_by_an_index_and_stop_when_there_are_enough() {
+    let world = World::new().await;
+    let object = object("j");
+    world.accept(&object, &plan(vec![layer("a", 0, vec![array("t", 30_000)])])).await;
+    for sql in [
+        "UPDATE igor.tasks SET status = CASE WHEN ordinal % 10 = 0 THEN 'ERRORED' ELSE 'COMPLETED' END::igor.status",
+        r#"INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)
+           SELECT created_at, id, layer_id, 'QUEUED', status, 1, 2, 'test' FROM igor.tasks"#,
+        "VACUUM (ANALYZE) igor.tasks, igor.transitions",
+    ] {
+        sqlx::query(sql).execute(&world.database.pool).await.expect("tasks that ended");
+    }
+    let ever = "'00000000-0000-7000-8000-000000000000', 'ffffffff-ffff-7fff-bfff-ffffffffffff', '2000-01-01', '9999-01-01'";
+    let asked = |statuses: &str| format!("{ever}, NULL, NULL, NULL, {statuses}, false, NULL, NULL, NULL, 1000");
+    let newest = statement(&["FROM igor.tasks t WHERE t.id BETWEEN $1", "ORDER BY t.id DESC"]);
+    goes_by(&plan_of(&world, &newest, &asked("NULL")).await, &["_pkey"], 1_000.0);
+    let ended_badly = statement(&["SELECT DISTINCT task_id", "ORDER BY b.task_id DESC"]);
+    goes_by(&plan_of(&world, &ended_badly, &asked("'{ERRORED}'")).await, &["_task_id_created_at_idx", "_pkey"], 2_001.0);
+}

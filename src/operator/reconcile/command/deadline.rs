@@ -13,10 +13,10 @@ use crate::operator::reconcile::tell;
 use crate::operator::term::Term;
 use crate::store::Command;
 
-/// Kills a job whose time is over.
-pub(super) async fn keep(term: &Term, observed: &Observed, job_id: Uuid) -> Result<(), Error> {
+/// Kills a job whose time is over; whether it did.
+pub(super) async fn keep(term: &Term, observed: &Observed, job_id: Uuid) -> Result<bool, Error> {
     let due = observed.known.as_ref().filter(|known| !known.job.finished).and_then(|known| known.deadline_ms);
-    let Some(due) = due.filter(|due| *due <= now_ms()) else { return Ok(()) };
+    let Some(due) = due.filter(|due| *due <= now_ms()) else { return Ok(false) };
     let command = Command {
         id: id::command(observed.created_ms, &observed.uid, &Object::Job.to_string(), Verb::Deadline.as_str(), &due.to_string()),
         job_id,
@@ -31,5 +31,5 @@ pub(super) async fn keep(term: &Term, observed: &Observed, job_id: Uuid) -> Resu
         let note = format!("activeDeadlineSeconds is over: {} stopped", tasks(done.changed));
         tell::tell(term, &observed.object, EventType::Warning, "DeadlineExceeded", &note);
     }
-    Ok(())
+    Ok(true)
 }

@@ -24,6 +24,9 @@ pub(in crate::operator::reconcile) fn levels(job: &IgorJob) -> Vec<Sighting> {
     levels
 }
 
+/// What a source says of an object.
+pub(in crate::operator) type Level = (Object, Source, Option<bool>);
+
 /// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
 fn by_annotation(value: Option<&String>, object: Object, version: u64) -> Option<Sighting> {
     let paused = match value {
@@ -75,15 +78,21 @@ impl Which {
     }
 }
 
-/// Lets the ledger act on what has changed.
-pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carriers: &[Carrier], which: Which) -> Result<(), Error> {
+/// Lets the ledger act on what has changed; whether it did.
+pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carriers: &[Carrier], which: Which) -> Result<bool, Error> {
     let mut seen = levels(&observed.object);
     seen.extend(carriers.iter().filter(|carrier| carrier.object != Object::Job).flat_map(of_child));
     let seen = which.of(seen);
+    let levels: Vec<Level> = seen.iter().map(|sighting| (sighting.object.clone(), sighting.source, sighting.paused)).collect();
+    if term.context.memory(&observed.uid, |memory| memory.levels.as_ref() == Some(&levels)) {
+        return Ok(false);
+    }
     let reason = carriers.iter().find_map(Carrier::reason);
     let paused = term.context.store.observe(Some(term.epoch), job_id, &seen, reason).await?;
+    // What the ledger has and only this process changes need not be told again; what was refused as old has to be.
+    term.context.remember(&observed.uid, |memory| memory.levels = paused.settled.then_some(levels));
     if paused.moved.is_empty() {
-        return Ok(());
+        return Ok(false);
     }
     // The dispatcher first, people afterwards.
     term.carried_out(job_id, &paused.change);
@@ -91,7 +100,7 @@ pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carri
         let (reason, word) = if *is_paused { ("Paused", "is paused") } else { ("Unpaused", "goes on") };
         tell::tell(term, &observed.object, EventType::Normal, reason, &format!("{} {word}", named(object)));
     }
-    Ok(())
+    Ok(true)
 }
 
 /// Takes `igor/pause` away where the spec or a command changed later and the ledger followed that: what it says is not true any more,
@@ -116,7 +125,10 @@ pub(super) async fn drop_untrue(term: &Term, observed: &Observed, job_id: Uuid, 
         if level(carrier) != Some(is_paused)
             && let Some(value) = carrier.annotations.get(crd::ANNOTATION_PAUSE)
         {
-            carrier.remove(term, observed, crd::ANNOTATION_PAUSE, value).await?;
+            let Some(version) = carrier.remove(term, observed, crd::ANNOTATION_PAUSE, value).await? else { continue };
+            let taken_away = Sighting { object: carrier.object.clone(), source: Source::Untrue, paused: None, version };
+            // Before the cache shows it: by then somebody may have asked for something else over HTTP.
+            term.context.store.observe(Some(term.epoch), job_id, &[taken_away], None).await?;
         }
     }
     Ok(())

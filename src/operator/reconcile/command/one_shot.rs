@@ -68,7 +68,7 @@ async fn refuse(
         return Ok(());
     }
     tell_both(term, observed, carrier, EventType::Warning, "CommandRefused", &note);
-    carrier.remove(term, observed, &annotation(verb), value).await
+    carrier.remove(term, observed, &annotation(verb), value).await.map(drop)
 }
 
 /// On the object that carries it, and on the job, where people look first.
@@ -134,8 +134,7 @@ fn command_of(observed: &Observed, job_id: Uuid, carrier: &Carrier, (verb, selec
 /// Says once what became of a command, whichever call carried it out.
 fn tell_done(term: &Term, observed: &Observed, carrier: &Carrier, command: &Command, done: &Done) {
     let told = command.id.to_string();
-    let memory = term.context.memory(&observed.uid).told;
-    if memory.contains(&told) {
+    if term.context.memory(&observed.uid, |memory| memory.told.contains(&told)) {
         return;
     }
     term.context.remember(&observed.uid, |memory| memory.tell(told));

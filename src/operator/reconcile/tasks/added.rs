@@ -25,7 +25,7 @@ const SOON: Duration = Duration::from_secs(1);
 /// Why an object of a job that is not there is rejected: the only reason that passes.
 pub(in crate::operator) const JOB_NOT_FOUND: &str = "JobNotFound";
 
-/// Takes the objects that are new; says when there is more to take.
+/// Takes the objects that are new; says when to look again: there is more to take, or something that was added shows.
 pub(in super::super) async fn take_in(term: &Term, observed: &Observed, acceptance: &Acceptance) -> Result<Option<Duration>, Error> {
     let Some(job_id) = acceptance.job_id else { return Ok(None) };
     let mut new: Vec<_> = term.children.of(&observed.namespace, &observed.name).into_iter().filter(|task| is_new(task)).collect();
@@ -41,6 +41,7 @@ pub(in super::super) async fn take_in(term: &Term, observed: &Observed, acceptan
     }
     if added {
         term.wakes.jobs([job_id]);
+        again = Some(Duration::ZERO);
     }
     Ok(again)
 }

@@ -41,7 +41,7 @@ pub(super) async fn make(term: &Term, observed: &Observed, snapshot: &Snapshot) 
     let mut again = None;
     for (layer, facts) in snapshot.job.layers.iter().zip(&snapshot.layers) {
         let seen = (layer.run, layer.tasks.errored);
-        let shown = term.context.memory(&observed.uid).failures_shown.get(&layer.name).copied();
+        let shown = term.context.memory(&observed.uid, |memory| memory.failures_shown.get(&layer.name).copied());
         if layer.tasks.errored == 0 || shown.is_some_and(|(known, _)| known == seen) {
             continue;
         }
@@ -108,7 +108,7 @@ pub(super) async fn remove<'a>(
     objects: &[Arc<IgorTask>],
     facts: impl Fn(&IgorTask) -> Option<&'a TaskFacts>,
 ) -> Result<(), Error> {
-    let newest = term.context.memory(&observed.uid).newest_failures;
+    let newest = term.context.memory(&observed.uid, |memory| memory.newest_failures.clone());
     let none = observed.object.spec.task_objects == TaskObjects::None;
     for handle in objects.iter().filter(|task| is_handle(task) && task.metadata.deletion_timestamp.is_none()) {
         let of_layer = newest.get(&handle.spec.layer_name);
