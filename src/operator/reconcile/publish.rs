@@ -42,7 +42,10 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         Some(_) => observed.known.clone(),
         None => None,
     };
-    let previous = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone())).or_else(|| observed.object.status.clone());
+    let previous = term
+        .context
+        .memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone()))
+        .or_else(|| observed.object.status.clone());
     let known = match &snapshot {
         Some(snapshot) => Some(facts::gather(term, snapshot).await),
         None => None,
