@@ -56,6 +56,7 @@ lint: ## Formatting and clippy, for each set of features
 	cargo clippy --all-targets --features proof -- -D warnings
 	cargo clippy --no-default-features --lib --tests -- -D warnings
 	cargo clippy --no-default-features --features worker --lib -- -D warnings
+	cargo clippy --no-default-features --features client --lib -- -D warnings
 
 fmt: ## Format the sources
 	cargo fmt

@@ -120,7 +120,7 @@ async fn run(igor: Igor) -> anyhow::Result<()> {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Api(flags) => api(*flags).await,
         Command::Worker(flags) => serve(flags).await,
-        Command::Standalone(flags) => standalone::run(*flags).await,
+        Command::Standalone(flags) => Box::pin(standalone::run(*flags)).await,
         Command::Proxy(flags) => proxy::run(flags).await,
         Command::Migrate(flags) => migrate(flags).await,
         Command::Get(look) => look::get(look).await,

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderName, StatusCode, Uri, header};
+use axum::http::{HeaderName, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use hyper_util::client::legacy::Client;
@@ -103,7 +103,7 @@ async fn pass_on(State(target): State<Arc<Target>>, request: Request) -> Respons
 }
 
 async fn forwarded(target: &Target, mut request: Request) -> Result<Response, (StatusCode, String)> {
-    if !is_of_this_machine(request.headers()) {
+    if !igor::http::is_ours(request.headers()) {
         let why = "the proxy serves programs on this machine by its loopback address, no pages of a browser";
         return Err((StatusCode::FORBIDDEN, why.to_owned()));
     }
@@ -123,14 +123,6 @@ async fn forwarded(target: &Target, mut request: Request) -> Result<Response, (S
     Ok(Response::from_parts(parts, Body::new(body)))
 }
 
-/// Whether a program on this machine asks: a page of a browser names where it is from, or came by a name that leads here.
-fn is_of_this_machine(headers: &HeaderMap) -> bool {
-    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-    let name = host.strip_suffix(|c: char| c.is_ascii_digit()).map_or(host, |_| host.rsplit_once(':').map_or(host, |(name, _)| name));
-    let origin = headers.get(header::ORIGIN);
-    matches!(name, "localhost" | "127.0.0.1" | "[::1]") && origin.is_none_or(|origin| origin == format!("http://{host}").as_str())
-}
-
 /// An error with its causes.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let causes = std::iter::successors(Some(error), |error| error.source());
@@ -140,20 +132,6 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pages_of_a_browser_are_refused() {
-        let asked = |host: &'static str, origin: Option<&'static str>| {
-            let mut headers = HeaderMap::new();
-            headers.insert(header::HOST, host.parse().unwrap());
-            origin.map(|origin| headers.insert(header::ORIGIN, origin.parse().unwrap()));
-            is_of_this_machine(&headers)
-        };
-        assert!(asked("127.0.0.1:8001", None) && asked("localhost", None) && asked("[::1]:8001", None));
-        assert!(asked("localhost:8001", Some("http://localhost:8001")));
-        assert!(!asked("127.0.0.1:8001", Some("https://elsewhere.example")), "another page's request");
-        assert!(!asked("elsewhere.example:8001", None), "a name that somebody made lead here");
-    }
 
     #[test]
     fn a_service_is_reached_by_the_api_server_s_path() {

@@ -64,7 +64,7 @@ impl Query {
 
     /// A parameter as the API names it.
     #[must_use]
-    pub fn with(mut self, name: &str, value: impl ToString) -> Self {
+    pub fn with(mut self, name: &str, value: impl std::fmt::Display) -> Self {
         self.0.push((name.to_owned(), value.to_string()));
         self
     }

@@ -17,7 +17,7 @@
 //! # }
 //! ```
 //!
-//! Reading is tried again for some seconds while the API is away. A change is tried again only where doing it twice is doing it once.
+//! What finds the API away is tried again for some seconds. Changes carry a key by which twice is once.
 //! It speaks `/api/v2` and knows nothing of the rest of Igor.
 
 mod address;
@@ -114,13 +114,14 @@ impl Client {
         Ok(Self { transport: Transport::new(address, token)? })
     }
 
-    /// Makes a job of an `IgorJob`'s spec, under a name or one that is made up. When this returns, the job will run, whatever dies.
+    /// Makes a job of an `IgorJob`'s spec, under a name or one that is made up. When this returns, the job will run, whatever dies. It
+    /// carries a key, so that it is made once however often it had to be sent.
     pub async fn submit(&self, namespace: &str, spec: &Value, name: Option<&str>) -> Result<Job, Error> {
         let mut body = json!({"spec": spec});
         if let Some(name) = name {
             body["name"] = name.into();
         }
-        self.transport.post(&address::jobs_of(Some(namespace)), &body, &[]).await
+        self.transport.post(&address::jobs_of(Some(namespace)), &body, &[(KEY, new_key())]).await
     }
 
     /// Adds tasks, each as in a spec, to a layer that has not begun, or is paused. Under the same `key` a call that was cut off is

@@ -3,7 +3,7 @@
 //! A route declares its [`Need`]; whoever calls it comes to the handler as a [`Caller`], which has to be asked before anything is
 //! done or shown: [`Caller::may`] with the namespace and name of the stored object, or [`Caller::namespaces`] for a list.
 
-mod local;
+pub(super) mod local;
 mod review;
 mod token;
 

@@ -44,29 +44,51 @@ impl Naming<'_> {
     }
 }
 
-/// Makes the object and brings its plan into the ledger. When that fails the object is deleted:
-/// whoever gets an error may ask again.
-pub(super) async fn make(api: &Api, namespace: &str, naming: Naming<'_>, spec: &IgorJobSpec, plan: &Plan) -> Result<Made, Fault> {
+/// The annotation with the key under which a job was asked for.
+const KEY: &str = "igor.dev/idempotency-key";
+
+/// Makes the object and brings its plan into the ledger. When that fails the object is deleted, and whoever gets the error may ask again.
+/// An object that was asked for under a key stays: asked for again under it, the same one is brought into the ledger.
+pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Plan) -> Result<Made, Fault> {
     let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
-    let create = async { jobs.create(&PostParams::default(), &object(naming, spec)).await };
-    let object = Box::pin(create).await.map_err(|error| refused(error, namespace))?;
-    let identity = identity(&object, namespace);
+    let create = async { jobs.create(&PostParams::default(), object).await };
+    let made = match Box::pin(create).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => Box::pin(made_before(&jobs, object, namespace)).await?,
+        made => made.map_err(|error| refused(error, namespace))?,
+    };
+    let identity = identity(&made, namespace);
     match api.ledger.accept(None, &identity, plan).await {
         Ok(accepted) if matches!(accepted.standing, Standing::Deleted | Standing::Expired) => {
             Err(Fault::Conflict("the job was deleted while it was being accepted".to_owned()))
         }
         Ok(accepted) => Ok(Made { job_id: accepted.job_id, uid: identity.uid, created_ms: identity.created_ms, name: identity.name }),
         Err(error) => {
-            take_back(&jobs, &identity.name, &identity.uid).await;
+            if key_of(object).is_none() {
+                take_back(&jobs, &identity.name, &identity.uid).await;
+            }
             Err(error.into())
         }
     }
 }
 
-fn object(naming: Naming<'_>, spec: &IgorJobSpec) -> IgorJob {
+/// An object of a spec, asked for under a key or without one.
+pub(super) fn object(naming: Naming<'_>, spec: &IgorJobSpec, key: Option<&str>) -> IgorJob {
     let mut object = IgorJob::new(&naming.name(), spec.clone());
     object.metadata.labels = Some([(crd::LABEL_ORIGIN.to_owned(), crd::ORIGIN_API.to_owned())].into());
+    object.metadata.annotations = key.map(|key| [(KEY.to_owned(), key.to_owned())].into());
     object
+}
+
+fn key_of(object: &IgorJob) -> Option<&String> {
+    object.metadata.annotations.as_ref().and_then(|annotations| annotations.get(KEY))
+}
+
+/// The object that has the name, if it was asked for under the same key.
+async fn made_before(jobs: &Kube<IgorJob>, object: &IgorJob, namespace: &str) -> Result<IgorJob, Fault> {
+    let name = object.metadata.name.as_deref().unwrap_or_default();
+    let there = jobs.get_opt(name).await.map_err(|error| refused(error, namespace))?;
+    let same = there.filter(|there| key_of(object).is_some() && key_of(there) == key_of(object));
+    same.ok_or_else(|| Fault::Conflict(format!("there is a job {name} in {namespace}: choose another name, or delete it")))
 }
 
 /// What the operator will say of the same object.

@@ -23,6 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::OnceCell;
 use tower_http::catch_panic::CatchPanicLayer;
 
+pub use self::auth::local::is_ours;
 pub use self::error::Error;
 use self::error::Fault;
 use self::limits::Shares;

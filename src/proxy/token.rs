@@ -21,7 +21,7 @@ pub(super) enum Token {
     /// The kubeconfig: as it stands there, in a file, or by a program. kube renews it.
     Kubeconfig(BoxCloneSyncService<Request<Body>, Response<Option<HeaderValue>>, BoxError>),
     /// A service account, asked for.
-    Account { accounts: kube::Api<ServiceAccount>, name: String, last: Mutex<Option<(HeaderValue, Instant)>> },
+    Account { accounts: Box<kube::Api<ServiceAccount>>, name: String, last: Mutex<Option<(HeaderValue, Instant)>> },
 }
 
 impl Token {
@@ -30,7 +30,8 @@ impl Token {
         if let Some(account) = account {
             let (namespace, name) = account.split_once('/').context("--service-account is NAMESPACE/NAME")?;
             let client = kube::Client::try_from(config.clone())?;
-            return Ok(Self::Account { accounts: kube::Api::namespaced(client, namespace), name: name.to_owned(), last: Mutex::default() });
+            let accounts = Box::new(kube::Api::namespaced(client, namespace));
+            return Ok(Self::Account { accounts, name: name.to_owned(), last: Mutex::default() });
         }
         let layer = config.auth_layer()?.context(
             "the kubeconfig has no token, perhaps a certificate: name a service account to act as, with --service-account NAMESPACE/NAME",

@@ -78,7 +78,7 @@ async fn a_client_submits_looks_steers_and_waits() {
         let moved: Vec<_> = client.transitions(&join).map_ok(|moved| moved.to).try_collect().await.expect("transitions");
         assert_eq!(moved.last(), Some(&Status::Completed));
         let listed: Vec<_> = client.jobs(None, &Query::new().name("night")).map_ok(|job| job.uid).try_collect().await.expect("jobs");
-        assert_eq!(listed, [done.uid.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&done.uid));
         assert_eq!(client.job_of_uid(&done.uid).await.expect("the job"), done);
     })
     .await;

@@ -1,6 +1,7 @@
 //! `/api/v2`, asked over real HTTP.
 
 mod bulk;
+mod created;
 mod documented;
 mod fuzzed;
 mod guarded;

@@ -55,6 +55,14 @@ def test_tasks_are_found_by_status_and_tell_what_their_workers_said(client: igor
     assert client.why(job.namespace, job.name).why != []
 
 
+def test_a_job_is_made_once_under_a_key(client: igor.Client) -> None:
+    namespace, key = os.environ["IGOR_NAMESPACE"], str(uuid.uuid4())
+    job = client.submit(namespace, SPEC, key=key)
+    assert client.submit(namespace, SPEC, key=key).uid == job.uid
+    with pytest.raises(igor.Conflict):
+        client.submit(namespace, SPEC, name=job.name)
+
+
 def test_a_verb_is_tried_dry_and_then_done(client: igor.Client, job: igor.Job) -> None:
     would = client.skip(job.namespace, job.name, "render", select="failed", dry_run=True)
     assert (would.matched, would.changed, would.sample) == (1, 0, ["render/b"])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -187,6 +190,38 @@ def test_an_address_may_lie_in_a_file(stand_in: StandIn, tmp_path: Path) -> None
     task = stand_in.give("render")
     stand_in.work(handlers)
     assert stand_in.end("render", task) == {"s": "COMPLETED", "m": "done"}
+
+
+def test_a_module_s_functions_are_served_by_a_command_until_it_is_told_to_stop(stand_in: StandIn, tmp_path: Path) -> None:
+    module = "from igor.worker import task\n\n@task('render')\ndef render(task):\n    return task.name\n"
+    (tmp_path / "scenes.py").write_text(module)
+    source = str(Path(__file__).parents[1] / "src")
+    env = {"REDIS_URL": stand_in.settings.url, "IGOR_PREFIX": stand_in.settings.prefix, "IGOR_NAMESPACE": "film"}
+    env["PYTHONPATH"] = os.pathsep.join([source, os.environ.get("PYTHONPATH", "")])
+    stand_in.prepare("render")
+    task = stand_in.give("render", name="one")
+    with subprocess.Popen([sys.executable, "-m", "igor.worker", "scenes"], cwd=tmp_path, env=os.environ | env) as process:
+        try:
+            assert stand_in.end("render", task) == {"s": "COMPLETED", "m": "one"}
+        finally:
+            process.terminate()
+        assert process.wait(30) == 0
+
+
+def test_certificates_come_from_the_environment_s_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CA", "CERT", "KEY"):
+        monkeypatch.setenv(f"REDIS_{name}_FILE", f"/etc/redis/{name}")
+    monkeypatch.setenv("REDIS_URL", "rediss://worker:secret@redis.example")
+    made = Redis.from_env().client("name", 1.0).connection_pool.connection_kwargs
+    seen = {name: made[name] for name in ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile", "username", "password", "client_name")}
+    assert seen == {
+        "ssl_ca_certs": "/etc/redis/CA",
+        "ssl_certfile": "/etc/redis/CERT",
+        "ssl_keyfile": "/etc/redis/KEY",
+        "username": "worker",
+        "password": "secret",
+        "client_name": "name",
+    }
 
 
 def test_a_worker_waits_for_a_redis_that_is_not_there_and_stops_when_told() -> None:

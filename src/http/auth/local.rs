@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{HOST, ORIGIN};
 
 /// Whether the request names this machine as its host, and no page of another one as its origin.
-pub(super) fn is_ours(headers: &HeaderMap) -> bool {
+pub fn is_ours(headers: &HeaderMap) -> bool {
     let text = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let of_page = text(ORIGIN).map(|origin| origin.split_once("://").map_or(origin, |(_, host)| host));
     text(HOST).is_some_and(is_loopback) && of_page.is_none_or(is_loopback)

@@ -5,7 +5,7 @@ use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 
 use super::super::auth::Caller;
-use super::super::make::{Made, Naming, make};
+use super::super::make::{Made, Naming, make, object};
 use super::super::{Api, Fault};
 use super::birth::Birth;
 use super::{body, show};
@@ -39,7 +39,8 @@ pub(super) fn namespace(api: &Api, query: Option<&str>) -> String {
 
 /// Makes the job, and shows it as it was born.
 pub(super) async fn bear(api: &Api, namespace: &str, birth: Birth) -> Result<(Made, show::WholeJob), Fault> {
-    let made = Box::pin(make(api, namespace, Naming::Beginning(&birth.stem), &birth.spec, &birth.plan)).await?;
+    let object = object(Naming::Beginning(&birth.stem), &birth.spec, None);
+    let made = Box::pin(make(api, namespace, &object, &birth.plan)).await?;
     let at = |layer: &str, task: &str| id::task(made.created_ms, &made.uid, layer, task);
     let layers: Vec<_> = birth.paused_layers.iter().map(|(layer, since)| (id::layer(made.created_ms, &made.uid, layer), *since)).collect();
     let tasks: Vec<_> = birth.paused_tasks.iter().map(|(layer, task, since)| (at(layer, task), *since)).collect();

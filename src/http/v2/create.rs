@@ -4,21 +4,23 @@ use std::collections::BTreeMap;
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::super::auth::Caller;
-use super::super::make::{Naming, make};
+use super::super::make::{Naming, make, object};
 use super::super::{Api, Fault};
 use super::answered::{self, Fields};
 use super::shown::Job;
+use super::steer::request::key;
 use crate::core::name;
 use crate::core::plan::Plan;
-use crate::crd::IgorJobSpec;
 use crate::crd::resolve::plan;
+use crate::crd::{IgorJob, IgorJobSpec};
 
 /// A job that is to be made.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -32,23 +34,41 @@ pub(super) struct NewJob {
     spec: Map<String, Value>,
 }
 
-/// Makes a job.
+/// Makes a job. Asked again with the same `Idempotency-Key`, the job that was made then is the answer.
 #[utoipa::path(post, path = "/api/v2/namespaces/{namespace}/jobs", operation_id = "createJob", tag = "jobs",
-    params(("namespace" = String, Path)), request_body = NewJob, responses((status = 201, body = Job, headers(("ETag" = String)))))]
-pub(super) async fn create(State(api): State<Api>, caller: Caller, Path(namespace): Path<String>, body: Bytes) -> Result<Response, Fault> {
+    params(("namespace" = String, Path), ("Idempotency-Key" = Option<String>, Header, max_length = 200)), request_body = NewJob, responses((status = 201, body = Job, headers(("ETag" = String)))))]
+pub(super) async fn create(
+    State(api): State<Api>,
+    caller: Caller,
+    Path(namespace): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, Fault> {
     if !name::is_label(&namespace) {
         return Err(Fault::NotFound("there is no such namespace".to_owned()));
     }
     caller.may(&namespace, None).await?;
     let asked: NewJob = serde_json::from_slice(&body).map_err(|error| Fault::bad(format!("the body: {error}")))?;
+    let key = key(&headers)?.map(|key| digest(&key));
     let (spec, plan) = asked.read()?;
+    let object = match (asked.name, &key) {
+        (Some(name), _) => object(Naming::Exactly(&name), &spec, key.as_deref()),
+        // The same key has to come upon the same name.
+        (None, Some(key)) => object(Naming::Exactly(&format!("job-{}", &key[..10])), &spec, Some(key)),
+        (None, None) => object(Naming::Beginning("job"), &spec, None),
+    };
     // Whoever asks may go away in the middle: it is done to its end all the same.
-    tokio::spawn(async move { bear(&api, &namespace, asked.name.as_deref(), &spec, &plan).await }).await.map_err(|_| Fault::Broken)?
+    tokio::spawn(async move { bear(&api, &namespace, &object, &plan).await }).await.map_err(|_| Fault::Broken)?
 }
 
-async fn bear(api: &Api, namespace: &str, name: Option<&str>, spec: &IgorJobSpec, plan: &Plan) -> Result<Response, Fault> {
-    let naming = name.map_or(Naming::Beginning("job"), Naming::Exactly);
-    let made = Box::pin(make(api, namespace, naming, spec, plan)).await?;
+/// A key as an object carries it: whatever its letters are.
+fn digest(key: &str) -> String {
+    let digest = u128::from_be_bytes(*Sha256::digest(key).first_chunk().expect("SHA-256 has 32 bytes"));
+    format!("{digest:032x}")
+}
+
+async fn bear(api: &Api, namespace: &str, object: &IgorJob, plan: &Plan) -> Result<Response, Fault> {
+    let made = Box::pin(make(api, namespace, object, plan)).await?;
     let job = api.ledger.job(made.job_id).await?.ok_or(Fault::Broken)?;
     let etag = job.version;
     let shown = answered::one(&Job::from(job), Some(etag), &Fields::read::<Job>(None)?)?;

@@ -73,12 +73,17 @@ class Client:
 
     # Making.
 
-    def submit(self, namespace: str, spec: Mapping[str, Any], *, name: str | None = None) -> Job:
-        """Makes a job of an IgorJob's spec. When this returns, the job will run, whatever dies."""
+    def submit(self, namespace: str, spec: Mapping[str, Any], *, name: str | None = None, key: str | None = None) -> Job:
+        """Makes a job of an IgorJob's spec. When this returns, the job will run, whatever dies.
+
+        It is made once, however often it has to be sent. Under the same `key` another call answers with the same job: so may
+        what was cut off be completed.
+        """
         body: dict[str, Any] = {"spec": spec}
         if name is not None:
             body["name"] = name
-        return Job.of(self._transport.post(f"/api/v2/namespaces/{quote(namespace, safe='')}/jobs", body))
+        headers = {"Idempotency-Key": key or str(uuid.uuid4())}
+        return Job.of(self._transport.post(f"/api/v2/namespaces/{quote(namespace, safe='')}/jobs", body, headers))
 
     def add_tasks(self, namespace: str, job: str, layer: str, tasks: Iterable[Mapping[str, Any]], *, key: str | None = None) -> Added:
         """Adds tasks to a layer that has not begun, or is paused: each a mapping as in a spec; args may be bytes.
