@@ -49,6 +49,9 @@ impl Levels {
     /// Takes in what was seen of this object. An edge is a newer sighting with another level; of two at once the annotation's wins,
     /// and an annotation that was removed means as the spec says.
     pub(super) fn see<'a>(&mut self, sightings: &(impl Iterator<Item = &'a Sighting> + Clone)) -> Option<Edge> {
+        for taken_away in sightings.clone().filter(|sighting| sighting.source == Source::Untrue) {
+            self.annotation.take(None, taken_away.version);
+        }
         let of = |source: Source| sightings.clone().filter(move |sighting| sighting.source == source);
         let spec = of(Source::Spec).filter(|seen| self.spec.take(Some(seen.paused.unwrap_or(false)), seen.version)).count() > 0;
         let annotation = of(Source::Annotation).filter(|seen| self.annotation.take(seen.paused, seen.version)).count() > 0;
@@ -67,7 +70,7 @@ impl Levels {
     pub(super) fn says(&self, sighting: &Sighting) -> bool {
         match sighting.source {
             Source::Spec => self.spec.paused.unwrap_or(false) == sighting.paused.unwrap_or(false),
-            Source::Annotation => self.annotation.paused == sighting.paused,
+            Source::Annotation | Source::Untrue => self.annotation.paused == sighting.paused,
         }
     }
 }
@@ -92,7 +95,7 @@ impl Source {
     pub(super) const fn as_str(self) -> &'static str {
         match self {
             Self::Spec => "spec",
-            Self::Annotation => "annotation",
+            Self::Annotation | Self::Untrue => "annotation",
         }
     }
 }
@@ -126,6 +129,17 @@ mod tests {
         let both = [seen(Source::Spec, Some(true), 5), seen(Source::Annotation, Some(false), 5)];
         assert_eq!(see(&mut levels, &both), Some((false, Source::Annotation)));
         assert_eq!(see(&mut levels, &[seen(Source::Annotation, None, 6)]), Some((true, Source::Spec)));
+    }
+
+    #[test]
+    fn an_annotation_that_igor_took_away_asks_for_nothing() {
+        let mut levels = Levels::default();
+        let pause = [seen(Source::Annotation, Some(true), 10)];
+        see(&mut levels, &pause);
+        assert_eq!(see(&mut levels, &[seen(Source::Untrue, None, 12)]), None);
+        assert_eq!(see(&mut levels, &[seen(Source::Annotation, None, 12)]), None, "the cache shows that it is gone");
+        assert_eq!(see(&mut levels, &pause), None, "or does not yet");
+        assert_eq!(see(&mut levels, &[seen(Source::Annotation, Some(true), 14)]), Some((true, Source::Annotation)), "a person's");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 mod add;
 mod birth;
 mod body;
+pub(super) mod described;
 mod list;
 mod query;
 mod show;

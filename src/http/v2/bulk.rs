@@ -71,7 +71,8 @@ pub(super) struct Bulk {
 pub(super) async fn add(State(api): State<Api>, of: OfLayer, headers: HeaderMap, body: Body) -> Result<Json<Bulk>, Fault> {
     let key = key(&headers)?.unwrap_or_else(|| uuid::Uuid::from_u128(rand::random()).to_string());
     let spec = spec(&api, &of).await?;
-    let prefix: String = Sha256::digest(&key).iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let hash = Sha256::digest(&key).iter().take(5).fold(0_u64, |hash, byte| hash << 8 | u64::from(*byte));
+    let prefix = format!("{hash:010x}");
     let mut lines = Lines { stream: body.into_data_stream(), rest: Vec::new(), ended: false, number: 0 };
     let mut bulk = Bulk::default();
     loop {

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
+use super::super::v1::described;
 use super::{bulk, create, jobs, layers, past, steer, tasks, why, work};
 
 /// Kinds of which `fields` shows a part.
@@ -55,15 +56,28 @@ pub(in crate::http) fn openapi() -> Value {
     document["components"]["schemas"]["Problem"] = problem();
     document["components"]["securitySchemes"] = json!({"token": {"type": "http", "scheme": "bearer"}});
     document["security"] = json!([{"token": []}]);
-    for (_, operations) in document["paths"].as_object_mut().into_iter().flatten() {
+    first_version(&mut document);
+    for (path, operations) in document["paths"].as_object_mut().into_iter().flatten() {
+        let (kind, schema) =
+            if path.starts_with("/api/v1/") { ("application/json", "V1Error") } else { ("application/problem+json", "Problem") };
         for (_, operation) in operations.as_object_mut().into_iter().flatten() {
             operation["responses"]["default"] = json!({
                 "description": "It was not done, and why.",
-                "content": {"application/problem+json": {"schema": {"$ref": "#/components/schemas/Problem"}}}
+                "content": {kind: {"schema": {"$ref": format!("#/components/schemas/{schema}")}}}
             });
         }
     }
     document
+}
+
+/// The first version stands in the same document.
+fn first_version(document: &mut Value) {
+    if let Some(paths) = document["paths"].as_object_mut() {
+        paths.extend(described::paths());
+    }
+    if let Some(schemas) = document["components"]["schemas"].as_object_mut() {
+        schemas.extend(described::schemas());
+    }
 }
 
 /// What there is to see of a job by its name is there by its uid too.
@@ -75,7 +89,7 @@ fn by_uid(document: &mut Value) {
     for (rest, mut get) in named.into_iter().filter(|(_, get)| get.is_object()) {
         get["operationId"] = json!(format!("{}ByUid", get["operationId"].as_str().unwrap_or_default()));
         let parameters = get["parameters"].as_array_mut().into_iter().flatten();
-        let mut kept: Vec<Value> = parameters.map(|parameter| parameter.take()).filter(|one| one["name"] != "namespace").collect();
+        let mut kept: Vec<Value> = parameters.map(Value::take).filter(|one| one["name"] != "namespace").collect();
         for parameter in kept.iter_mut().filter(|one| one["name"] == "job") {
             parameter["name"] = json!("uid");
             parameter["description"] = json!("The uid of the job's object, also when that was deleted; or Igor's id of the job.");

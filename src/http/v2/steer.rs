@@ -63,6 +63,7 @@ pub(super) struct Wanted {
 /// What was done, or would be.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
+#[expect(clippy::struct_excessive_bools, reason = "each answers a question of its own")]
 pub(super) struct Steered {
     /// The command, as the audit has it; null of a dry run.
     id: Option<Uuid>,

@@ -20,7 +20,8 @@ pub(super) struct Why {
     /// How what was asked about stands.
     stands: String,
     /// The causes, the weightiest first.
-    why: Vec<Cause>,
+    #[serde(rename = "why")]
+    causes: Vec<Cause>,
 }
 
 /// A cause.
@@ -37,8 +38,8 @@ pub(super) struct Cause {
 impl From<Answer> for Why {
     fn from(answer: Answer) -> Self {
         let Answer { namespace, job, uid, stands, why } = answer;
-        let why = why.into_iter().map(|cause| Cause { says: cause.says, reason: cause.reason, mend: cause.mend }).collect();
-        Self { namespace, job, uid, stands, why }
+        let causes = why.into_iter().map(|cause| Cause { says: cause.says, reason: cause.reason, mend: cause.mend }).collect();
+        Self { namespace, job, uid, stands, causes }
     }
 }
 

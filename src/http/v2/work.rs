@@ -27,7 +27,7 @@ pub(super) struct Kind {
     namespace: Option<String>,
     queue: String,
     #[serde(rename = "type")]
-    kind: String,
+    name: String,
     /// Open layers that have tasks of it.
     open_layers: u32,
     /// Places in these layers that dispatch has not come to; those of other types between them are counted too.
@@ -48,7 +48,8 @@ pub(super) struct Kind {
 pub(super) struct Queue {
     /// Null of a queue that namespaces share.
     namespace: Option<String>,
-    queue: String,
+    #[serde(rename = "queue")]
+    name: String,
     /// How many types it has.
     types: u32,
     open_layers: u32,
@@ -183,17 +184,17 @@ async fn kinds(api: &Api, scope: &Scope) -> Result<Vec<Kind>, Fault> {
     let mut kinds: BTreeMap<(Option<String>, String, String), Kind> = BTreeMap::new();
     for OpenWork { namespace, queue, kind, layers, ahead, waiting } in api.ledger.open_work(scope.0.as_deref()).await? {
         let key = (Some(namespace.clone()), queue.clone(), kind.clone());
-        let shown = Kind { namespace: Some(namespace), queue, kind, open_layers: layers, ahead, waiting, ..Kind::default() };
+        let shown = Kind { namespace: Some(namespace), queue, name: kind, open_layers: layers, ahead, waiting, ..Kind::default() };
         kinds.insert(key, shown);
     }
     if let Some(queue) = api.queue().await? {
         for (key, namespace, name) in keys(queue, scope).await? {
-            let backlog = queue.backlog(&key).await.map_err(away)?;
-            let workers = queue.workers(&key).await.map_err(away)?;
+            let backlog = queue.backlog(&key).await.map_err(|error| away(&error))?;
+            let workers = queue.workers(&key).await.map_err(|error| away(&error))?;
             let kind = kinds.entry((namespace.clone(), name.clone(), key.kind.clone())).or_insert_with(|| Kind {
                 namespace,
                 queue: name,
-                kind: key.kind.clone(),
+                name: key.kind.clone(),
                 ..Kind::default()
             });
             kind.held = backlog.iter().map(|lane| lane.pending).sum();
@@ -206,8 +207,8 @@ async fn kinds(api: &Api, scope: &Scope) -> Result<Vec<Kind>, Fault> {
 
 /// The types that Redis knows and that are shown.
 async fn keys(queue: &Client, scope: &Scope) -> Result<Vec<(TypeKey, Option<String>, String)>, Fault> {
-    let mut keys = queue.served().await.map_err(away)?;
-    keys.extend(queue.types_with_entries().await.map_err(away)?);
+    let mut keys = queue.served().await.map_err(|error| away(&error))?;
+    keys.extend(queue.types_with_entries().await.map_err(|error| away(&error))?);
     Ok(keys.into_iter().filter_map(|key| scope.shows(&key).map(|(namespace, name)| (key, namespace, name))).collect())
 }
 
@@ -216,7 +217,7 @@ fn by_queue(kinds: Vec<Kind>) -> Vec<Queue> {
     for kind in kinds {
         let queue = queues.entry((kind.namespace.clone(), kind.queue.clone())).or_insert_with(|| Queue {
             namespace: kind.namespace,
-            queue: kind.queue,
+            name: kind.queue,
             ..Queue::default()
         });
         queue.types += 1;
@@ -232,7 +233,7 @@ async fn serving(api: &Api, scope: &Scope) -> Result<Vec<Worker>, Fault> {
     let Some(queue) = api.queue().await? else { return Ok(Vec::new()) };
     let mut workers: BTreeMap<String, Worker> = BTreeMap::new();
     for (key, _, _) in keys(queue, scope).await? {
-        for WorkerInfo { id, pending, card, .. } in queue.workers(&key).await.map_err(away)? {
+        for WorkerInfo { id, pending, card, .. } in queue.workers(&key).await.map_err(|error| away(&error))? {
             let worker = workers.entry(id.clone()).or_insert_with(|| {
                 let alive = card.is_some();
                 let card = card.unwrap_or_default();
@@ -271,7 +272,7 @@ fn page<T: Serialize + utoipa::PartialSchema>(all: Vec<T>, asked: &Plain) -> Res
     answered::page(all.into_iter().skip(first).take(most).collect(), next, &fields)
 }
 
-fn away(error: crate::queue::Error) -> Fault {
-    tracing::warn!(error = &error as &dyn std::error::Error, "Redis is away");
+fn away(error: &crate::queue::Error) -> Fault {
+    tracing::warn!(error = error as &dyn std::error::Error, "Redis is away");
     Fault::StoreAway("Redis")
 }

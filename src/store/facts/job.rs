@@ -36,6 +36,8 @@ pub enum Source {
     Spec,
     /// The annotation `igor/pause`.
     Annotation,
+    /// The same, which igor itself took away because it was not true any more: nobody asks for anything by that.
+    Untrue,
 }
 
 /// A pause level as it was seen on an object.

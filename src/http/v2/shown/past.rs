@@ -13,7 +13,8 @@ use crate::store::{AttemptRow, Given, TransitionRow};
 #[serde(rename_all = "camelCase")]
 pub(in super::super) struct Attempt {
     /// Its number, from 1.
-    attempt: u32,
+    #[serde(rename = "attempt")]
+    number: u32,
     /// When it was handed to the queue.
     #[schema(format = DateTime)]
     queued_at: String,
@@ -34,7 +35,7 @@ pub(in super::super) struct Attempt {
 impl From<AttemptRow> for Attempt {
     fn from(row: AttemptRow) -> Self {
         Self {
-            attempt: row.attempt,
+            number: row.attempt,
             queued_at: moment(row.queued_ms),
             running_at: row.running_ms.map(moment),
             ended_at: row.ended_ms.map(moment),

@@ -34,12 +34,12 @@ impl axum::extract::FromRequest<Api> for Request {
         let request = axum::extract::Request::from_parts(parts, body);
         let body = Bytes::from_request(request, api).await.map_err(|_| Fault::bad("the body broke off"))?;
         let blank = body.trim_ascii().is_empty();
-        let wanted: Option<Wanted> = if blank { None } else { serde_json::from_slice(&body).map_err(not_json)? };
+        let wanted: Option<Wanted> = if blank { None } else { serde_json::from_slice(&body).map_err(|error| not_json(&error))? };
         Ok(Self { names, headers, wanted: wanted.unwrap_or_default() })
     }
 }
 
-fn not_json(error: serde_json::Error) -> Fault {
+fn not_json(error: &serde_json::Error) -> Fault {
     Fault::bad(format!("the body: {error}"))
 }
 

@@ -105,23 +105,23 @@ impl Carrier {
         };
         let annotations: serde_json::Map<String, serde_json::Value> = shots.iter().map(stamped).collect();
         let patch = json!({"metadata": {"resourceVersion": self.version.to_string(), "annotations": annotations}});
-        self.patch(term, observed, &Patch::Merge(&patch)).await
+        self.patch(term, observed, &Patch::Merge(&patch)).await.map(drop)
     }
 
-    /// Takes an annotation away, unless it has changed meanwhile: then it is a newer one.
-    pub(super) async fn remove(&self, term: &Term, observed: &Observed, annotation: &str, value: &str) -> Result<(), Error> {
+    /// Takes an annotation away, unless it has changed meanwhile: then it is a newer one. Gives the version without it.
+    pub(super) async fn remove(&self, term: &Term, observed: &Observed, annotation: &str, value: &str) -> Result<Option<u64>, Error> {
         let path = PointerBuf::from_tokens(["metadata", "annotations", annotation]);
         let patch = JsonPatch(vec![
             PatchOperation::Test(TestOperation { path: path.clone(), value: value.into() }),
             PatchOperation::Remove(RemoveOperation { path }),
         ]);
         match self.patch(term, observed, &Patch::<()>::Json(patch)).await {
-            Err(Error::Kube { source: kube::Error::Api(status), .. }) if matches!(status.code, 404 | 409 | 422) => Ok(()),
-            done => done,
+            Err(Error::Kube { source: kube::Error::Api(status), .. }) if matches!(status.code, 404 | 409 | 422) => Ok(None),
+            done => done.map(Some),
         }
     }
 
-    async fn patch<Body>(&self, term: &Term, observed: &Observed, patch: &Patch<Body>) -> Result<(), Error>
+    async fn patch<Body>(&self, term: &Term, observed: &Observed, patch: &Patch<Body>) -> Result<u64, Error>
     where
         Body: serde::Serialize + std::fmt::Debug,
     {
@@ -133,7 +133,8 @@ impl Carrier {
     }
 }
 
-async fn patch_as<Kind, Body>(term: &Term, observed: &Observed, name: &str, patch: &Patch<Body>) -> Result<(), Error>
+/// Patches an object; gives its version then.
+async fn patch_as<Kind, Body>(term: &Term, observed: &Observed, name: &str, patch: &Patch<Body>) -> Result<u64, Error>
 where
     Kind: Resource<DynamicType = (), Scope = kube::core::NamespaceResourceScope> + Clone + std::fmt::Debug + serde::de::DeserializeOwned,
     Body: serde::Serialize + std::fmt::Debug,
@@ -141,5 +142,6 @@ where
     let api: Api<Kind> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     metrics::counter!("igor_api_writes_total", "kind" => Kind::kind(&()).into_owned(), "verb" => "patch").increment(1);
     let patched = api.patch_metadata(name, &PatchParams::default(), patch).await;
-    patched.map(drop).map_err(|source| Error::Kube { act: "patch an object's annotations", source })
+    let version = |object: kube::core::PartialObjectMeta<Kind>| object.metadata.resource_version.and_then(|version| version.parse().ok());
+    patched.map(|object| version(object).unwrap_or(0)).map_err(|source| Error::Kube { act: "patch an object's annotations", source })
 }

@@ -125,7 +125,10 @@ pub(super) async fn drop_untrue(term: &Term, observed: &Observed, job_id: Uuid, 
         if level(carrier) != Some(is_paused)
             && let Some(value) = carrier.annotations.get(crd::ANNOTATION_PAUSE)
         {
-            carrier.remove(term, observed, crd::ANNOTATION_PAUSE, value).await?;
+            let Some(version) = carrier.remove(term, observed, crd::ANNOTATION_PAUSE, value).await? else { continue };
+            let taken_away = Sighting { object: carrier.object.clone(), source: Source::Untrue, paused: None, version };
+            // Before the cache shows it: by then somebody may have asked for something else over HTTP.
+            term.context.store.observe(Some(term.epoch), job_id, &[taken_away], None).await?;
         }
     }
     Ok(())

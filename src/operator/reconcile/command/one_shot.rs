@@ -68,7 +68,7 @@ async fn refuse(
         return Ok(());
     }
     tell_both(term, observed, carrier, EventType::Warning, "CommandRefused", &note);
-    carrier.remove(term, observed, &annotation(verb), value).await
+    carrier.remove(term, observed, &annotation(verb), value).await.map(drop)
 }
 
 /// On the object that carries it, and on the job, where people look first.
