@@ -23,6 +23,7 @@ pub(crate) async fn reads(scale: Scale) -> Vec<Figure> {
     database.remove().await;
     read.into_iter()
         .flat_map(|read| {
+            println!("  {}: at most {:.1} ms, {:.0} rows", read.what, read.most, read.rows);
             let of = |part: &str, value| Figure::one(format!("{}, {part}", read.what), "ms", value);
             [of("p50", read.p50), of("p99", read.p99).at_most(50.0)]
         })
