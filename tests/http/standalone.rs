@@ -20,11 +20,34 @@ spec:
     tasks: [{name: b, type: noop}]
 ";
 
+/// The program of the compose file: what it is told, and by which variables.
+fn composed() -> (Vec<String>, Vec<String>) {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/examples/compose/compose.yaml")).expect("the file");
+    assert!(text.lines().count() <= 30, "it is to be taken in at a glance");
+    let compose: serde_yaml::Value = serde_yaml::from_str(&text).expect("YAML");
+    let igor = &compose["services"]["igor"];
+    let word = |value: &serde_yaml::Value| value.as_str().expect("a word").to_owned();
+    let command = igor["command"].as_sequence().expect("a command").iter().map(word).collect();
+    (command, igor["environment"].as_mapping().expect("variables").keys().map(word).collect())
+}
+
+#[test]
+fn the_compose_file_sets_what_the_program_reads() {
+    let (command, variables) = composed();
+    let help = std::process::Command::new(env!("CARGO_BIN_EXE_igor")).args([&command[0], "--help"]).output().expect("igor runs");
+    let help = String::from_utf8(help.stdout).expect("text");
+    for variable in variables.iter().filter(|variable| *variable != "KUBECONFIG") {
+        assert!(help.contains(&format!("[env: {variable}")), "{variable} is none of\n{help}");
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_process_takes_a_job_runs_it_and_answers_over_http() {
     world("one_process_takes_a_job_runs_it_and_answers_over_http", ALONE, async |world, _| {
         let namespace = world.namespace();
-        let (mut command, name) = world.igor("standalone");
+        let (words, _) = composed();
+        let (mut command, name) = world.igor(&words[0]);
+        command.args(&words[1..]);
         command.env("KUBECONFIG", from_rig("IGOR_TEST_KUBECONFIG")).args(["--listen", "127.0.0.1:0", "--metrics-addr", "127.0.0.1:0"]);
         command.args(["--watch-namespace", namespace, "--lease-name", namespace, "--namespace", namespace]);
         let mut process = Process::start(&world.folder, &name, &mut command);
