@@ -42,7 +42,7 @@ where
 {
     served(name, STILL, async |api, _| {
         let hand = Hand::of(&api).await;
-        test(api, hand).await;
+        Box::pin(test(api, hand)).await;
     })
     .await;
 }
@@ -59,7 +59,7 @@ impl Hand {
     pub(crate) async fn accept_in(&self, namespace: &str, name: &str, back: i64, layers: Vec<LayerPlan>) -> Identity {
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a clock").as_millis();
         let identity = Identity {
-            uid: Uuid::from_u128(u128::from_str_radix(&sha(&unique("uid")), 16).expect("digits")).hyphenated().to_string(),
+            uid: uid(),
             namespace: namespace.to_owned(),
             name: name.to_owned(),
             created_ms: i64::try_from(now).expect("a time") - back,
@@ -138,9 +138,11 @@ impl Hand {
     }
 }
 
-fn sha(text: &str) -> String {
+/// A uid that nobody else has.
+fn uid() -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    let hash = sha2::Sha256::digest(unique("uid"));
+    Uuid::from_slice(&hash[..16]).expect("16 bytes").hyphenated().to_string()
 }
 
 pub(crate) fn job_id(object: &Identity) -> Uuid {
