@@ -156,7 +156,7 @@ async fn kill_stops_the_running_handler() {
 async fn unpausing_a_running_task_loses_nothing() {
     served("unpausing_a_running_task_loses_nothing", Setup::default(), async |api, _| {
         let worker = api.world.timed_worker(1);
-        api.make(&json!({"layers": [{"tasks": [{"type": "timed", "args": "MQ=="}]}]})).await;
+        api.make(&json!({"layers": [{"tasks": [{"type": "timed", "args": "NQ=="}]}]})).await;
         let running = api.until("/api/v1/tasks", |task| task["status"] == "RUNNING").await;
         assert_eq!(api.verb("pause", &[reference("Task", &running)]).await, 1);
         assert_eq!(api.verb("unpause", &[reference("Task", &api.one("/api/v1/tasks").await)]).await, 1);
