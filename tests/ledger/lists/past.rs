@@ -81,7 +81,7 @@ async fn what_is_open_is_told_by_namespace_queue_and_type() {
     world.accept(&object, &plan(vec![layer("a", 0, vec![array("x", 30)]), layer("b", 1, vec![task("y")])])).await;
     let expected =
         OpenWork { namespace: "film".to_owned(), queue: "default".to_owned(), kind: "render".to_owned(), layers: 1, ahead: 30, waiting: 0 };
-    assert_eq!(world.store.open_work(None).await.expect("work"), [expected.clone()]);
+    assert_eq!(world.store.open_work(None).await.expect("work"), std::slice::from_ref(&expected));
     assert_eq!(world.store.open_work(Some(&["film".to_owned()])).await.expect("work"), [expected]);
     assert_eq!(world.store.open_work(Some(&["games".to_owned()])).await.expect("work"), []);
 }

@@ -100,7 +100,7 @@ async fn pages_of_jobs_go_by_the_index_of_their_order_in_the_days_that_they_need
     let (id, at) = (format!("'{}'", place.0), format!("'{}'", place.1));
     let behind = (id.as_str(), at.as_str());
     for (way, bounds, sign) in [("DESC", ("'2000-01-01'", at.as_str()), "<"), ("ASC", (at.as_str(), "'9999-01-01'"), ">")] {
-        let everywhere = statement(&["FROM igor.jobs j", &format!("LIMIT $12\n               ) p"), &format!("j.id) {sign} "), way]);
+        let everywhere = statement(&["FROM igor.jobs j", "LIMIT $12\n               ) p", &format!("j.id) {sign} "), way]);
         let asked = jobs_asked("NULL", "NULL", bounds.0, bounds.1, behind, 101);
         goes_by(&plan_of(&world, &everywhere, &asked).await, &["_pkey"], 102.0);
         let asked = jobs_asked("NULL", "'%nothing%'", bounds.0, bounds.1, behind, 101);
