@@ -9,7 +9,8 @@ use crate::figure::Row;
 /// What a peer's program prints.
 #[derive(Debug, Deserialize)]
 struct Peer {
-    peer: String,
+    #[serde(rename = "peer")]
+    name: String,
     version: String,
     mode: String,
     shape: String,
@@ -42,7 +43,7 @@ pub(crate) fn compare(rows: &[Row]) {
         } else {
             (format!("{:.0}/s", peer.per_second), format!("{rate:.0}/s"), rate / peer.per_second)
         };
-        let name = format!("{} {}, {}", peer.peer, peer.version, peer.shape);
+        let name = format!("{} {}, {}", peer.name, peer.version, peer.shape);
         println!("{name:<24} {:<8} {theirs:>14} {ours:>14} {ratio:>15.2}x  {}", peer.mode, peer.lacks.join("; "));
     }
 }
