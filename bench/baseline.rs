@@ -5,9 +5,6 @@ use std::path::{Path, PathBuf};
 
 use crate::figure::{Figure, Row};
 
-/// A count may differ so much from the baseline's: batches fill differently from run to run.
-const SLACK: f64 = 1.35;
-
 /// By row and figure; empty where there is none.
 pub(crate) struct Baseline(BTreeMap<String, BTreeMap<String, f64>>);
 
@@ -36,9 +33,9 @@ impl Baseline {
     pub(crate) fn grown(&self, rows: &[Row]) -> Vec<String> {
         let mut grown = Vec::new();
         for row in rows {
-            for figure in row.figures.iter().filter(|figure| figure.is_count) {
+            for (figure, slack) in row.figures.iter().filter_map(|figure| Some((figure, figure.slack?))) {
                 let ratio = self.ratio(row.name, figure);
-                if let Some(ratio) = ratio.filter(|ratio| *ratio > SLACK) {
+                if let Some(ratio) = ratio.filter(|ratio| *ratio > slack) {
                     grown.push(format!(
                         "{}: {} is {ratio:.2} times what bench/ has as its baseline ({:.2} {})",
                         row.name, figure.name, figure.value, figure.unit

@@ -69,8 +69,8 @@ impl Meter {
 pub(crate) fn per_task(runs: &[Meter], tasks: f64, with_reach: bool) -> Vec<Figure> {
     let micros = |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "us/task", runs.iter().map(|run| of(run) * 1e6 / tasks).collect());
     let per_thousand =
-        |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "per 1,000", runs.iter().map(|run| of(run) * 1e3 / tasks).collect()).counted();
-    let wal = Figure::of("WAL", "bytes/task", runs.iter().map(|run| run.wal_bytes / tasks).collect()).counted();
+        |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "per 1,000", runs.iter().map(|run| of(run) * 1e3 / tasks).collect());
+    let wal = Figure::of("WAL", "bytes/task", runs.iter().map(|run| run.wal_bytes / tasks).collect()).fixed();
     let reach = |figure: Figure, most: f64| if with_reach { figure.at_most(most) } else { figure };
     vec![
         reach(micros("Postgres CPU", |run| run.postgres_cpu), 50.0),
@@ -78,10 +78,10 @@ pub(crate) fn per_task(runs: &[Meter], tasks: f64, with_reach: bool) -> Vec<Figu
         reach(micros("operator CPU", |run| run.operator_cpu), 15.0),
         reach(micros("worker CPU", |run| run.worker_cpu), 10.0),
         reach(wal, 2048.0),
-        per_thousand("SQL statements", |run| run.statements),
-        per_thousand("transactions", |run| run.transactions),
-        per_thousand("Redis reads", |run| run.redis_reads),
-        per_thousand("Redis commands", |run| run.redis_commands),
+        per_thousand("SQL statements", |run| run.statements).by_batch(),
+        per_thousand("transactions", |run| run.transactions).by_batch(),
+        per_thousand("Redis reads", |run| run.redis_reads).by_batch(),
+        per_thousand("Redis commands", |run| run.redis_commands).fixed(),
     ]
 }
 

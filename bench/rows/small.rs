@@ -46,8 +46,8 @@ pub(crate) async fn run(scale: Scale) -> Vec<Figure> {
     vec![
         Figure::of("jobs done", "jobs/s", rates).at_least(100.0),
         Figure::of("create to Complete, p99", "ms", tails),
-        Figure::of("API writes beside the create", "per job", writes).at_most(2.0).counted(),
-        Figure::of("Events", "per job", events).counted(),
+        Figure::of("API writes beside the create", "per job", writes).at_most(2.0).fixed(),
+        Figure::of("Events", "per job", events).fixed(),
     ]
 }
 
