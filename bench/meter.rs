@@ -70,7 +70,7 @@ pub(crate) fn per_task(runs: &[Meter], tasks: f64, with_reach: bool) -> Vec<Figu
     let micros = |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "us/task", runs.iter().map(|run| of(run) * 1e6 / tasks).collect());
     let per_thousand =
         |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "per 1,000", runs.iter().map(|run| of(run) * 1e3 / tasks).collect());
-    let wal = Figure::of("WAL", "bytes/task", runs.iter().map(|run| run.wal_bytes / tasks).collect()).fixed();
+    let wal = Figure::of("WAL", "bytes/task", runs.iter().map(|run| run.wal_bytes / tasks).collect()).by_batch();
     let reach = |figure: Figure, most: f64| if with_reach { figure.at_most(most) } else { figure };
     vec![
         reach(micros("Postgres CPU", |run| run.postgres_cpu), 50.0),

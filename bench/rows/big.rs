@@ -20,12 +20,13 @@ pub(crate) async fn million(scale: Scale) -> Vec<Figure> {
 
 /// Distinct tasks, listed in ConfigMaps.
 pub(crate) async fn distinct(scale: Scale) -> Vec<Figure> {
-    const EACH: u32 = 10_000;
+    // As many as a ConfigMap holds, about.
+    const EACH: u32 = 14_000;
     let tasks = scale.of(200_000, 20_000);
-    let lists: Vec<(String, String)> = (0..tasks / EACH)
+    let lists: Vec<(String, String)> = (0..tasks.div_ceil(EACH))
         .map(|list| {
             let line = |task| format!("{}\n", json!({"name": format!("shot-{task}"), "type": "noop", "args": format!("shots/{task}.usd")}));
-            (format!("tasks-{list}"), (list * EACH..(list + 1) * EACH).map(line).collect())
+            (format!("tasks-{list}"), (list * EACH..tasks.min((list + 1) * EACH)).map(line).collect())
         })
         .collect();
     let from: Vec<Value> = lists.iter().map(|(name, _)| json!({"configMapKeyRef": {"name": name, "key": "tasks.ndjson"}})).collect();

@@ -32,6 +32,7 @@ pub(crate) async fn reads(scale: Scale) -> Vec<Figure> {
 
 /// Pages of tasks over a ledger of a million, through `igor api`.
 pub(crate) async fn http(scale: Scale) -> Vec<Figure> {
+    rustls::crypto::ring::default_provider().install_default().ok();
     let database = stores::database().await;
     reads::fill(&database.url, scale.of(1_000_000, 100_000)).await;
     let layers: Vec<(String, String, String)> = sqlx::query_as(
