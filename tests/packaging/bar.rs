@@ -63,6 +63,22 @@ fn names_within_a_container_are_unique() {
     });
 }
 
+/// A budget of a single pod would hold every drain up.
+#[test]
+fn only_what_has_a_second_pod_has_a_budget() {
+    let mut seen = 0;
+    for (name, documents) in every_example() {
+        for budget in documents.iter().filter(|document| document["kind"] == "PodDisruptionBudget") {
+            seen += 1;
+            let chosen = &budget["spec"]["selector"]["matchLabels"];
+            let guards = |document: &&Value| document["kind"] == "Deployment" && &document["spec"]["selector"]["matchLabels"] == chosen;
+            let guarded = documents.iter().find(guards).unwrap_or_else(|| panic!("{name}: {} guards nothing", id(budget)));
+            assert!(guarded["spec"]["replicas"].as_u64() > Some(1), "{name}: {}", id(budget));
+        }
+    }
+    assert!(seen > 5, "only {seen} budgets were seen");
+}
+
 /// Nobody else talks to the API server.
 #[test]
 fn only_operator_api_and_the_test_have_a_token() {

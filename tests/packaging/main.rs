@@ -4,7 +4,9 @@
 mod bar;
 mod checkers;
 mod copies;
+mod described;
 mod refused;
 mod rendered;
 mod tools;
 mod watched;
+mod workflows;
