@@ -6,10 +6,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::histogram;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::error::Error;
 use super::facts::Epoch;
@@ -231,7 +233,10 @@ pub(super) async fn within_reading<T>(act: &'static str, work: impl Future<Outpu
 }
 
 async fn give_up_after<T>(limit: Duration, act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }))
+    let began = Instant::now();
+    let done = tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }));
+    histogram!("igor_store_seconds", "transaction" => act).record(began.elapsed());
+    done
 }
 
 /// A connection that reads. Dropped before [`Reading::done`] it is closed, and the database gives up what it was asked.

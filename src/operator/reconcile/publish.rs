@@ -174,6 +174,7 @@ async fn expire(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     // Not the version: our own status write has moved it. The ledger refuses every later verb, so the uid is enough.
     let params = DeleteParams::default().preconditions(Preconditions { uid: Some(observed.uid.clone()), resource_version: None });
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "delete").increment(1);
     match api.delete(&observed.name, &params).await {
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
         done => drop(done.map_err(|source| Error::Kube { act: "delete a job whose time is over", source })?),
@@ -219,6 +220,7 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     term.context.writes.turn().await;
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &namespace);
     let params = PatchParams::apply(crd::FIELD_MANAGER).force();
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
     if let Ok(written) = api.patch_status(&object.name_any(), &params, &Patch::Apply(&patch)).await {
         term.context.remember(&uid, |memory| {
             memory.written = None;
