@@ -4,6 +4,7 @@
 mod bar;
 mod checkers;
 mod copies;
+mod pages;
 mod refused;
 mod rendered;
 mod tools;
