@@ -5,6 +5,7 @@ mod bar;
 mod checkers;
 mod copies;
 mod described;
+mod pages;
 mod refused;
 mod rendered;
 mod tools;
