@@ -61,3 +61,31 @@ fn what_is_no_value_is_noticed() {
     assert!(of("operator.pdb.enabled") && of("workers[].namespace") && of("metrics.serviceMonitor.labels"));
     assert!(!of("operator.replica") && !of("workers[].space") && !of("metrics.serviceMonitor.label"));
 }
+
+/// A heading's anchor, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let kept = heading.trim().to_lowercase();
+    kept.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).map(|c| if c == ' ' { '-' } else { c }).collect()
+}
+
+fn anchors(page: &str) -> BTreeSet<String> {
+    let prose: Vec<String> = text(page).split("\n```").step_by(2).map(str::to_owned).collect();
+    let headings = prose.iter().flat_map(|part| part.lines()).filter(|line| line.starts_with('#'));
+    headings.map(|line| anchor(line.trim_start_matches('#'))).collect()
+}
+
+#[test]
+fn each_link_from_these_pages_leads_somewhere() {
+    for page in PAGES {
+        let all = text(page);
+        let links = all.split("](").skip(1).filter_map(|rest| rest.split_once(')')).map(|(link, _)| link);
+        let links: BTreeSet<&str> = links.filter(|link| !link.starts_with("http")).collect();
+        assert!(links.len() >= 4, "{page}: {links:?}");
+        for link in links {
+            let (file, heading) = link.split_once('#').unwrap_or((link, ""));
+            let target = if file.is_empty() { page.to_owned() } else { format!("docs/{file}") };
+            let found = anchors(&target);
+            assert!(heading.is_empty() || found.contains(heading), "{page} links to {link}; {target} has {found:?}");
+        }
+    }
+}
