@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
@@ -25,6 +26,9 @@ impl Readiness {
     }
 }
 
+/// How often what histograms were told is added up: each value takes memory until then, also when nobody asks for the metrics.
+const UPKEEP: Duration = Duration::from_secs(5);
+
 /// Serves the probes until `stop`.
 pub(crate) async fn serve(
     address: SocketAddr,
@@ -35,11 +39,18 @@ pub(crate) async fn serve(
     let ready = move |State(readiness): State<Readiness>| async move {
         if readiness.get() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "the stores are not reached yet\n") }
     };
+    let (upkeep, over) = (metrics.clone(), stop.clone());
+    tokio::spawn(async move {
+        while tokio::time::timeout(UPKEEP, over.cancelled()).await.is_err() {
+            upkeep.run_upkeep();
+        }
+    });
     let routes = Router::new()
         .route("/livez", get(|| async { "alive\n" }))
         .route("/readyz", get(ready))
         .route("/metrics", get(move || std::future::ready(metrics.render())))
         .with_state(readiness);
     let listener = tokio::net::TcpListener::bind(address).await?;
+    tracing::info!(address = %listener.local_addr()?, "serving probes and metrics");
     axum::serve(listener, routes).with_graceful_shutdown(stop.cancelled_owned()).await
 }

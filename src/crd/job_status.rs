@@ -84,6 +84,21 @@ pub enum JobPhase {
     Rejected,
 }
 
+impl JobPhase {
+    /// The word that a status has for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pending => "Pending",
+            Self::Running => "Running",
+            Self::Failing => "Failing",
+            Self::Errored => "Errored",
+            Self::Paused => "Paused",
+            Self::Completed => "Completed",
+            Self::Rejected => "Rejected",
+        }
+    }
+}
+
 /// How a layer stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub enum LayerPhase {

@@ -51,6 +51,7 @@ const KEY: &str = "igor.dev/idempotency-key";
 /// An object that was asked for under a key stays: asked for again under it, the same one is brought into the ledger.
 pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Plan) -> Result<Made, Fault> {
     let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "create").increment(1);
     let create = async { jobs.create(&PostParams::default(), object).await };
     let made = match Box::pin(create).await {
         Err(kube::Error::Api(status)) if status.code == 409 => Box::pin(made_before(&jobs, object, namespace)).await?,
@@ -115,6 +116,7 @@ fn identity(object: &IgorJob, namespace: &str) -> Identity {
 async fn take_back(jobs: &Kube<IgorJob>, name: &str, uid: &str) {
     let preconditions = Preconditions { uid: Some(uid.to_owned()), resource_version: None };
     let delete = DeleteParams::default().preconditions(preconditions);
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "delete").increment(1);
     if let Err(error) = jobs.delete(name, &delete).await {
         tracing::warn!(name, error = &error as &dyn std::error::Error, "a job that was not accepted could not be deleted");
     }

@@ -4,8 +4,10 @@
 //! themselves. A crash between commit and clearing away only repeats what changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
 
+use metrics::{Histogram, histogram};
 use uuid::Uuid;
 
 use super::Error;
@@ -19,6 +21,9 @@ use crate::store::{Collected, Outcome, Outstanding};
 
 /// Most reports of one transaction, unless a single result entry holds more.
 const BATCH: usize = 1000;
+
+/// Looked up once: it is told of every task.
+static WAITED: LazyLock<Histogram> = LazyLock::new(|| histogram!("igor_task_wait_seconds"));
 
 /// Runs until the term is over.
 pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
@@ -174,6 +179,9 @@ async fn stop_strangers(term: &Term, strangers: Vec<(TypeKey, BTreeSet<(Uuid, u3
 /// What the ledger is told of a report from the stream of that type.
 pub(super) fn outcome(term: &Term, key: &TypeKey, report: Report) -> Outcome {
     let flight = term.in_flight.get(report.task);
+    if let (Some(flight), Some(run_ms)) = (flight.as_ref().filter(|flight| flight.attempt == report.attempt), report.run_ms) {
+        WAITED.record(flight.since.elapsed().saturating_sub(Duration::from_millis(run_ms)));
+    }
     let unfenced = flight.as_ref().filter(|_| is_left_out(Safeguard::AttemptFence));
     let report = Report { attempt: unfenced.map_or(report.attempt, |flight| flight.attempt), ..report };
     let job_id = flight.map(|flight| flight.job);
@@ -199,10 +207,8 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
             return Err(error.into());
         }
     };
-    metrics::histogram!("igor_store_seconds", "transaction" => "collect").record(began.elapsed());
-    for ms in run_times {
-        metrics::histogram!("igor_task_run_seconds").record(std::time::Duration::from_millis(ms));
-    }
+    let run = histogram!("igor_task_run_seconds");
+    run_times.into_iter().for_each(|ms| run.record(Duration::from_millis(ms)));
     metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
     count_ends(&collected);
     for (outcome, why) in &collected.refused {
@@ -211,6 +217,7 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
     }
     let mut moved: BTreeMap<Uuid, Moved> = collected.counts.iter().map(|count| (count.job_id, Moved::Count)).collect();
     for change in &collected.jobs {
+        term.wakes.advanced(change, began);
         term.announce(change);
         moved.remove(&change.job_id);
     }

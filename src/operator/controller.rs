@@ -19,10 +19,13 @@ use super::pokes::Pokes;
 use super::reconcile::{self, Backoff};
 use super::term::Term;
 use super::{Error, Handle, Job, TaskObject, clients};
-use crate::crd::TaskPhase;
+use crate::crd::{IgorJob, LayerTask, TaskPhase};
 
 /// Reconciles at the same time, over all jobs.
 const CONCURRENCY: u16 = 16;
+/// A new job with so few tasks is accepted from the cache. While the ledger is away thousands of them may wait there.
+const FEW_TASKS: usize = 16;
+const FEW_BYTES: usize = 4096;
 
 /// The jobs of one namespace or of all.
 #[derive(Clone)]
@@ -158,14 +161,19 @@ fn strip_task(object: &mut TaskObject) {
     }
 }
 
-/// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew.
+/// Task lists are most of an object's bytes, and only acceptance needs them: it reads the object anew, unless they are few and new.
 fn strip(object: &mut Job) {
     object.meta_mut().managed_fields = None;
-    if let Ok(job) = &mut object.0 {
-        for layer in &mut job.spec.layers {
-            layer.tasks.clear();
-        }
+    if let Ok(job) = &mut object.0
+        && !(job.status.is_none() && is_small(job))
+    {
+        job.spec.layers.iter_mut().for_each(|layer| layer.tasks.clear());
     }
+}
+
+fn is_small(job: &IgorJob) -> bool {
+    let tasks: Vec<&LayerTask> = job.spec.layers.iter().flat_map(|layer| &layer.tasks).collect();
+    tasks.len() <= FEW_TASKS && serde_json::to_vec(&tasks).is_ok_and(|written| written.len() <= FEW_BYTES)
 }
 
 /// A panic over one object is an error of that object.

@@ -2,24 +2,23 @@
 //!
 //! One loop does all pushes and revokes of a term, one after another, so that a revoke never overtakes the push that it is about.
 
+mod shares;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 use uuid::Uuid;
 
+use self::shares::Shares;
 use super::pokes::Moved;
 use super::term::Term;
 use super::wakes::Woken;
 use super::{Error, lost, rebuild, relay};
-use crate::queue::{self, TypeKey};
+use crate::queue::TypeKey;
 use crate::store::{Filled, OpenType, Want};
 
-/// Most tasks in one transaction.
-const CHUNK: usize = 1000;
-/// What a layer gets when it is its turn, however many share the room: a transaction pays for each layer that it touches.
-const QUANTUM: usize = 50;
 /// The shortest nap before a task that waits out of order: the ledger's clock may be a little behind ours.
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
 /// Everything is read anew so often, should a signal ever be lost.
@@ -57,14 +56,15 @@ pub(super) struct Dispatcher {
     keys: HashMap<TypeKey, Arc<TypeKey>>,
     /// Who had the last turn.
     last: Option<(Uuid, Uuid, String)>,
+    /// Layers that opened because others ended, and since when their first tasks are awaited.
+    advanced: HashMap<Uuid, Instant>,
     /// Outbox rows that are done in Redis, and not yet known to be deleted.
     pub(super) relayed: relay::Relayed,
 }
 
 /// Runs until the term is over.
 pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
-    let mut dispatcher =
-        Dispatcher { term: term.clone(), open: BTreeMap::new(), keys: HashMap::new(), last: None, relayed: relay::Relayed::default() };
+    let mut dispatcher = Dispatcher::new(&term);
     rebuild::rebuild(&mut dispatcher, false).await?;
     dispatcher.look_at_everything().await?;
     let mut full_look = tokio::time::interval(FULL_LOOK);
@@ -73,6 +73,9 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
     loop {
         // One transaction a turn: revokes, new jobs and the end of the term must not wait until a million tasks are out.
         let more = dispatcher.fill_once().await?;
+        if term.types.is_asked() {
+            term.types.ready(dispatcher.ready_by_type());
+        }
         term.fine("dispatcher");
         let nap = dispatcher.nap();
         tokio::select! {
@@ -92,6 +95,17 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
 }
 
 impl Dispatcher {
+    fn new(term: &Arc<Term>) -> Self {
+        Self {
+            term: term.clone(),
+            open: BTreeMap::new(),
+            keys: HashMap::new(),
+            last: None,
+            advanced: HashMap::new(),
+            relayed: relay::Relayed::default(),
+        }
+    }
+
     pub(super) fn term(&self) -> &Arc<Term> {
         &self.term
     }
@@ -109,6 +123,7 @@ impl Dispatcher {
             return Ok(());
         }
         self.open.retain(|(_, layer, _), _| !woken.layers.contains_key(layer));
+        self.advanced.extend(woken.advanced);
         self.note(woken.layers.into_values().flatten().collect()).await?;
         if woken.jobs.is_empty() {
             return Ok(());
@@ -122,6 +137,8 @@ impl Dispatcher {
     async fn look_at_everything(&mut self) -> Result<(), Error> {
         let seen = self.term.context.store.open_types().await?;
         self.open.clear();
+        // What is not handed out by now waits for something else, for somebody who unpauses it or for room.
+        self.advanced.clear();
         self.note(seen).await
     }
 
@@ -181,9 +198,7 @@ impl Dispatcher {
         if wants.is_empty() {
             return Ok(false);
         }
-        let began = tokio::time::Instant::now();
         let done = self.term.context.store.dispatch(self.term.epoch, &wants).await?;
-        metrics::histogram!("igor_store_seconds", "transaction" => "dispatch").record(began.elapsed());
         for filled in &done.filled {
             self.progress(filled, &wants);
         }
@@ -193,7 +208,12 @@ impl Dispatcher {
         for job in done.tasks.iter().map(|task| task.job_id).collect::<BTreeSet<_>>() {
             self.term.poke(job, Moved::Count);
         }
+        let begun: Vec<Instant> = match self.advanced.is_empty() {
+            true => Vec::new(),
+            false => done.tasks.iter().filter_map(|task| self.advanced.remove(&task.layer_id)).collect(),
+        };
         relay::push(self, done.tasks).await?;
+        begun.into_iter().for_each(|since| metrics::histogram!("igor_layer_advance_seconds").record(since.elapsed()));
         Ok(true)
     }
 
@@ -224,64 +244,22 @@ impl Dispatcher {
         wants
     }
 
+    /// How many tasks of each type are ready and not handed out, at most: a layer of several types has them mixed.
+    fn ready_by_type(&self) -> BTreeMap<Arc<TypeKey>, u64> {
+        let mut ready = BTreeMap::new();
+        for Open { view, key } in self.open.values() {
+            *ready.entry(key.clone()).or_default() += u64::from(view.end.saturating_sub(view.next_ordinal));
+        }
+        ready
+    }
+
     fn nap(&self) -> Duration {
         let now = now_ms();
         let due = self.open.values().filter_map(|open| open.view.due_ms).filter(|due| *due > now).min();
         let due = due.map(|due| Duration::from_millis(u64::try_from(due - now).unwrap_or(0)));
-        let awaited = self.term.in_flight.awaited_until().map(|until| until.saturating_duration_since(tokio::time::Instant::now()));
+        let awaited = self.term.in_flight.awaited_until().map(|until| until.saturating_duration_since(Instant::now()));
         due.into_iter().chain(awaited).min().map_or(FULL_LOOK, |nap| nap.clamp(SHORTEST_NAP, FULL_LOOK))
     }
-}
-
-/// The room that is left while it is shared out.
-struct Shares<'a> {
-    term: &'a Term,
-    /// By type: the room, and how many layers still want some.
-    types: HashMap<Arc<TypeKey>, (usize, usize)>,
-    jobs: HashMap<Uuid, usize>,
-    layers: HashMap<Uuid, usize>,
-    /// Of one transaction, and of what may be out of all types.
-    chunk: usize,
-}
-
-impl<'a> Shares<'a> {
-    fn new(term: &'a Term, hungry: impl Iterator<Item = &'a Open>) -> Self {
-        let mut types: HashMap<Arc<TypeKey>, (usize, usize)> = HashMap::new();
-        for open in hungry {
-            let room = || (room(term, &open.key), 0);
-            types.entry(open.key.clone()).or_insert_with(room).1 += 1;
-        }
-        let chunk = queue::WINDOWS_MAX.saturating_sub(term.in_flight.len()).min(CHUNK);
-        Self { term, types, jobs: HashMap::new(), layers: HashMap::new(), chunk }
-    }
-
-    fn take(&mut self, open: &Open, now_ms: i64) -> Option<Want> {
-        let view = &open.view;
-        let (room, sharers) = self.types.get_mut(&open.key)?;
-        let fair = room.div_ceil(*sharers).max(QUANTUM).min(*room).min(open.left(now_ms));
-        *sharers -= 1;
-        let job = self.jobs.entry(view.job_id).or_insert_with(|| left(view.job_limit, self.term.in_flight.of_job(view.job_id)));
-        let layer = self.layers.entry(view.layer_id).or_insert_with(|| left(view.layer_limit, self.term.in_flight.of_layer(view.layer_id)));
-        let share = fair.min(*job).min(*layer).min(self.chunk);
-        if share == 0 {
-            return None;
-        }
-        *room -= share;
-        (*job, *layer) = (*job - share, *layer - share);
-        self.chunk -= share;
-        let room = u32::try_from(share).unwrap_or(u32::MAX);
-        Some(Want { layer_id: view.layer_id, job_id: view.job_id, kind: view.kind.clone(), room })
-    }
-}
-
-/// How many more tasks of a type may be out.
-fn room(term: &Term, key: &TypeKey) -> usize {
-    let out = term.in_flight.of_type(key);
-    if out.bytes >= queue::WINDOW_BYTES { 0 } else { term.types.window(key).saturating_sub(out.tasks) }
-}
-
-fn left(limit: Option<u32>, in_flight: usize) -> usize {
-    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX).saturating_sub(in_flight))
 }
 
 /// Unix milliseconds by this machine's clock.

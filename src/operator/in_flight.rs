@@ -196,6 +196,13 @@ impl InFlight {
         self.table().entries.keys().filter(|(of, ..)| **of == *key).count()
     }
 
+    /// The oldest entry of a type behind what each of its lanes has delivered.
+    pub(super) fn oldest_undelivered(&self, key: &TypeKey, delivered: &[EntryId]) -> Option<EntryId> {
+        let table = self.table();
+        let waits = |lane: Lane, entry: EntryId| Lane::ALL.iter().zip(delivered).any(|(known, last)| *known == lane && entry > *last);
+        table.entries.keys().filter(|(of, lane, entry)| **of == *key && waits(*lane, *entry)).map(|(.., entry)| *entry).min()
+    }
+
     /// The entries of a type.
     pub(super) fn entries_of(&self, key: &TypeKey) -> BTreeSet<(Lane, EntryId)> {
         let table = self.table();

@@ -6,7 +6,9 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use kube_lease_manager::{LeaseManagerBuilder, LeaseManagerError};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::Error;
 use crate::config;
@@ -21,6 +23,8 @@ const RELEASE: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_secs(5);
 /// Before a process that still holds the lease begins another term.
 const AFTER_TERM: Duration = Duration::from_secs(1);
+/// How often it is told who leads.
+const SHOWN: Duration = Duration::from_secs(5);
 
 /// Runs `term` whenever this process leads, until `stop`. A term's token is cancelled when leadership or the whole process ends;
 /// the lease is released when its term is over, so that a standby need not wait for it to run out.
@@ -45,9 +49,9 @@ where
         .map_err(lease_error)?
         .watch()
         .await;
+    let _shown = AbortOnDropHandle::new(tokio::spawn(show(leads.clone())));
     while !stop.is_cancelled() {
         let leading = *leads.borrow_and_update();
-        metrics::gauge!("igor_leader").set(if leading { 1.0 } else { 0.0 });
         if leading {
             run_while_leading(&mut leads, stop, &mut term).await;
         }
@@ -69,6 +73,16 @@ where
     Ok(())
 }
 
+/// Tells Prometheus who leads, at each change and again before it would be forgotten.
+async fn show(mut leads: watch::Receiver<bool>) {
+    loop {
+        metrics::gauge!("igor_leader").set(if *leads.borrow_and_update() { 1.0 } else { 0.0 });
+        if let Ok(Err(_)) = tokio::time::timeout(SHOWN, leads.changed()).await {
+            return;
+        }
+    }
+}
+
 /// Whether the lease is this process's by the API server's own word. The library goes on believing it while the API server is away;
 /// to begin a term, and fence off whoever leads by then, takes more than belief.
 pub(super) async fn holds(client: &kube::Client, lease: &config::Lease, identity: &str) -> bool {
@@ -84,7 +98,7 @@ pub(super) async fn holds(client: &kube::Client, lease: &config::Lease, identity
 }
 
 /// One term, from taking the lease to losing it.
-async fn run_while_leading<Term, Run>(leads: &mut tokio::sync::watch::Receiver<bool>, stop: &CancellationToken, term: &mut Term)
+async fn run_while_leading<Term, Run>(leads: &mut watch::Receiver<bool>, stop: &CancellationToken, term: &mut Term)
 where
     Term: FnMut(CancellationToken) -> Run,
     Run: Future<Output = ()>,

@@ -13,6 +13,7 @@ mod controller;
 mod dispatcher;
 mod error;
 mod events;
+mod gauges;
 mod in_flight;
 mod leader;
 mod lost;
@@ -186,6 +187,7 @@ async fn run_loops(term: &Arc<Term>, pokes: Vec<(pokes::Pokes, Option<String>)>)
         supervise("gone", term, || sweeper::gone(term.clone(), watched.clone(), deleted.clone())),
         supervise("orphans", term, || sweeper::orphans(term.clone(), watched.clone())),
         supervise("events", term, || events::run(term.clone())),
+        supervise("gauges", term, || gauges::run(term.clone(), watched.clone())),
         supervise("partitions", term, || partitions(term.clone())),
     );
 }

@@ -30,6 +30,8 @@ const FORGET: Duration = Duration::from_secs(10);
 /// What moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moved {
+    /// The job was accepted, in a reconcile that says itself when to look again.
+    Begin,
     /// The job ended: people and programs wait for that.
     End,
     /// A layer or the job opened, ended, held.
@@ -86,6 +88,7 @@ impl Pokes {
         let now = Instant::now();
         let crowd = u32::try_from(self.waiting.len() / CROWD).unwrap_or(LONGEST).clamp(1, LONGEST);
         let (pause, first) = match moved {
+            Moved::Begin => return self.begin(job, now),
             Moved::End => (Duration::ZERO, now),
             Moved::Change => (AFTER_CHANGE * crowd, now),
             Moved::Count => (AFTER_COUNT, now + AFTER_COUNT),
@@ -106,16 +109,23 @@ impl Pokes {
         }
     }
 
+    /// As if it had been let through just now.
+    fn begin(&mut self, job: ObjectRef<Job>, now: Instant) {
+        let at = now + FORGET;
+        if let Some(known) = self.waiting.remove(&job) {
+            self.due.remove(&known.key);
+        }
+        let key = self.due.insert_at(job.clone(), at);
+        self.waiting.insert(job, Waiting { last: Some(now), key, poke: false, at });
+    }
+
     /// A planned moment has come: the job to poke, or nothing when it is only forgotten.
     fn let_through(&mut self, job: ObjectRef<Job>) -> Option<ObjectRef<Job>> {
         let known = self.waiting.remove(&job)?;
         if !known.poke {
             return None;
         }
-        let now = Instant::now();
-        let at = now + FORGET;
-        let key = self.due.insert_at(job.clone(), at);
-        self.waiting.insert(job.clone(), Waiting { last: Some(now), key, poke: false, at });
+        self.begin(job.clone(), Instant::now());
         Some(job)
     }
 }
@@ -188,6 +198,20 @@ mod tests {
         poker.poke(job("7"), Moved::Change);
         poker.poke(job("7"), Moved::End);
         assert_eq!(next(&mut pokes).await, ("7".to_owned(), Duration::ZERO));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_job_that_began_is_looked_at_when_it_ends_or_a_little_later() {
+        let mut poker = Poker::default();
+        let mut pokes = poker.stream(None);
+        poker.poke(job("a"), Moved::Begin);
+        poker.poke(job("a"), Moved::Change);
+        let (_, after) = next(&mut pokes).await;
+        assert!(after >= AFTER_CHANGE && after < AFTER_COUNT, "{after:?}");
+        poker.poke(job("b"), Moved::Begin);
+        poker.poke(job("b"), Moved::Change);
+        poker.poke(job("b"), Moved::End);
+        assert_eq!(next(&mut pokes).await, ("b".to_owned(), Duration::ZERO));
     }
 
     #[tokio::test(start_paused = true)]

@@ -150,8 +150,17 @@ impl Term {
         if change.job_id.is_nil() {
             return;
         }
+        self.tell(change, Moved::Change);
+    }
+
+    /// The same of a job that was accepted just now: its reconcile is under way, and the first status has a moment.
+    pub(super) fn begin(&self, change: &JobChange) {
+        self.tell(change, Moved::Begin);
+    }
+
+    fn tell(&self, change: &JobChange, moved: Moved) {
         self.know(change.job_id, &change.namespace, &change.name);
         self.wakes.layers(change);
-        self.poke(change.job_id, if change.finished { Moved::End } else { Moved::Change });
+        self.poke(change.job_id, if change.finished { Moved::End } else { moved });
     }
 }

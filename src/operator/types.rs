@@ -1,6 +1,7 @@
 //! What is known of each task type: its workers, how fast it drains, how far its results are committed.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,8 +19,13 @@ const NOTICED: Duration = Duration::from_secs(3);
 /// One type.
 #[derive(Clone, Debug, Default)]
 struct Type {
+    workers: usize,
     slots: usize,
     batch: usize,
+    /// Entries that no worker has, as of the last look.
+    undelivered: u64,
+    /// Tasks that are ready and not handed out, as far as the dispatcher was asked.
+    ready: u64,
     /// Since when nobody is seen to serve it.
     alone: Option<Instant>,
     /// Whether that lasts longer than workers take to notice a new type.
@@ -45,6 +51,8 @@ struct Shared {
     state: Mutex<State>,
     /// Woken at each commit of results.
     committed: Notify,
+    /// Somebody wants to know how much is ready.
+    asked: AtomicBool,
 }
 
 #[derive(Debug, Default)]
@@ -66,6 +74,18 @@ pub(super) struct Staff {
     pub(super) silent: BTreeSet<String>,
 }
 
+/// How a type stands.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Standing {
+    pub(super) workers: usize,
+    /// Entries that no worker has.
+    pub(super) undelivered: u64,
+    /// Tasks that are ready and not handed out.
+    pub(super) ready: u64,
+    /// By lane: entries up to this one have been delivered.
+    pub(super) delivered: [EntryId; Lane::ALL.len()],
+}
+
 impl Types {
     fn state(&self) -> MutexGuard<'_, State> {
         self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -75,7 +95,7 @@ impl Types {
     pub(super) fn surveyed(&self, key: &TypeKey, staff: Staff) -> bool {
         let mut state = self.state();
         let known = state.types.entry(key.clone()).or_default();
-        (known.slots, known.batch) = (staff.slots, staff.batch);
+        (known.workers, known.slots, known.batch) = (staff.workers, staff.slots, staff.batch);
         known.alone = if staff.workers == 0 { known.alone.or_else(|| Some(Instant::now())) } else { None };
         let unserved = known.alone.is_some_and(|since| since.elapsed() > NOTICED);
         let served_otherwise = std::mem::replace(&mut known.unserved, unserved) != unserved;
@@ -134,6 +154,7 @@ impl Types {
             // Ids rise with the time, also beyond a loss of the data.
             *known = seen.delivered.max(*known);
         }
+        known.undelivered = backlog.iter().map(|lane| lane.length.saturating_sub(lane.pending)).sum();
     }
 
     /// Whether an entry was delivered as of the last look.
@@ -176,6 +197,36 @@ impl Types {
         for known in state.types.values_mut() {
             known.rate = f64::from(std::mem::take(&mut known.drained)) / passed;
         }
+    }
+
+    /// Asks the dispatcher how much is ready: its word comes soon, and is believed until the next.
+    pub(super) fn ask(&self) {
+        self.0.asked.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether that was asked since the last call.
+    pub(super) fn is_asked(&self) -> bool {
+        self.0.asked.swap(false, Ordering::Relaxed)
+    }
+
+    /// What is ready and not handed out; nothing of types that are not named.
+    pub(super) fn ready(&self, ready: BTreeMap<Arc<TypeKey>, u64>) {
+        let mut state = self.state();
+        state.types.values_mut().for_each(|known| known.ready = 0);
+        for (key, tasks) in ready {
+            state.types.entry(TypeKey::clone(&key)).or_default().ready = tasks;
+        }
+    }
+
+    /// What is known of each type, for those who watch.
+    pub(super) fn standings(&self) -> Vec<(TypeKey, Standing)> {
+        let standing = |known: &Type| Standing {
+            workers: known.workers,
+            undelivered: known.undelivered,
+            ready: known.ready,
+            delivered: known.delivered,
+        };
+        self.state().types.iter().map(|(key, known)| (key.clone(), standing(known))).collect()
     }
 
     /// How many tasks of the type may lie in Redis.

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 use uuid::Uuid;
 
 use crate::store::{JobChange, OpenType};
@@ -22,6 +23,8 @@ pub(super) struct Woken {
     pub(super) jobs: HashSet<Uuid>,
     /// Layers that opened, with what there is to dispatch; and those that ended, with nothing.
     pub(super) layers: HashMap<Uuid, Vec<OpenType>>,
+    /// Layers that opened because others ended, and when the results that ended those were taken in.
+    pub(super) advanced: HashMap<Uuid, Instant>,
     /// The outbox holds revokes or recalls; who waits for the last of those that asked.
     pub(super) outbox: Option<Ticket>,
     /// Redis may not hold what it should.
@@ -67,6 +70,13 @@ impl Wakes {
                 types.push(open.clone());
             }
         });
+    }
+
+    /// A result that was taken in at that moment opened the layers of this change.
+    pub(super) fn advanced(&self, change: &JobChange, taken_in: Instant) {
+        if !change.opened.is_empty() {
+            self.with(|woken| woken.advanced.extend(change.opened.iter().map(|open| (open.layer_id, taken_in))));
+        }
     }
 
     /// A command left rows in the outbox.

@@ -94,12 +94,29 @@ impl Store {
             mark_dirty(&mut transaction, &job).await?;
         }
         transaction.commit().await.act(ACT)?;
+        note(current, &progress);
         let ours = command.is_none_or(|command| command.id == current.id);
         match progress {
             Progress::Done(done) if !ours => Ok((Progress::More(done.change), false)),
             progress => Ok((progress, first)),
         }
     }
+}
+
+/// Counts what was carried out, once, or refused; one that waits for its tasks to be loaded is given again.
+fn note(command: &Command, progress: &Progress) {
+    let Progress::Done(done) = progress else { return };
+    let result = match done.refused {
+        Some(Refusal::Loading) => return,
+        Some(Refusal::Deleted | Refusal::Expired | Refusal::NeverLoaded) => "refused",
+        None if done.again => return,
+        None => "done",
+    };
+    count(command.verb, result);
+}
+
+fn count(verb: Verb, result: &'static str) {
+    metrics::counter!("igor_commands_total", "verb" => verb.as_str(), "result" => result).increment(1);
 }
 
 fn nothing(refused: Option<Refusal>, change: super::facts::JobChange) -> Done {

@@ -6,10 +6,12 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use metrics::histogram;
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 
 use super::error::Error;
 use super::facts::Epoch;
@@ -70,6 +72,7 @@ pub struct Store {
     pub(super) reader: PgPool,
     /// One large acceptance at a time, or small ones would wait behind several.
     pub(super) large_accept: Arc<Semaphore>,
+    pub(super) plans: Plans,
     settings: Settings,
 }
 
@@ -77,21 +80,22 @@ impl Store {
     /// Connects, and refuses a schema that is older than this program.
     pub async fn connect(settings: &Settings) -> Result<Self, Error> {
         let options = settings.options()?.application_name("igor");
+        let plans = Plans::for_ledger(&options).await?;
         let writer = pool(settings.connections)
             .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
-            .connect_with(options.clone().options(WRITER))
+            .connect_with(plans.writing(options.clone()))
             .await
             .map_err(Error::Connect)?;
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
         migrate::check(&writer).await?;
-        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)), settings: settings.clone() })
+        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
     }
 
     /// Reads the file with the address again: new connections use what it says now. Those that are open stay.
     pub fn renew(&self) -> Result<(), Error> {
         if self.settings.url_file.is_some() {
             let options = self.settings.options()?.application_name("igor");
-            self.writer.set_connect_options(options.clone().options(WRITER));
+            self.writer.set_connect_options(self.plans.writing(options.clone()));
             self.reader.set_connect_options(options.options(READER));
         }
         Ok(())
@@ -102,7 +106,8 @@ impl Store {
         let options = settings.options()?.application_name("igor");
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
         migrate::check(&reader).await?;
-        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), settings: settings.clone() })
+        let plans = Plans::EachTime;
+        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
     }
 
     /// Whether the ledger answers.
@@ -132,6 +137,44 @@ impl Store {
             }
         }
         Ok(transaction)
+    }
+}
+
+/// When Postgres plans a statement of a job: planning over tables by day takes longer than a small batch does. A plan that is made once
+/// serves every day, and so locks every day's table each time it runs: with many days that costs more than to plan anew for the one at hand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plans {
+    Once,
+    EachTime,
+}
+
+impl Plans {
+    /// Days from which on planning each time is cheaper; docs/performance.md has the figures.
+    const MANY_DAYS: i64 = 120;
+
+    /// As suits the ledger's days of now; they grow by one a day.
+    async fn for_ledger(options: &PgConnectOptions) -> Result<Self, Error> {
+        let mut connection = PgConnection::connect_with(options).await.map_err(Error::Connect)?;
+        let days = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('igor.tasks')");
+        let days = days.fetch_one(&mut connection).await.map_err(Error::Connect)?;
+        connection.close().await.map_err(Error::Connect)?;
+        Ok(if days < Self::MANY_DAYS { Self::Once } else { Self::EachTime })
+    }
+
+    fn writing(self, options: PgConnectOptions) -> PgConnectOptions {
+        let options = options.options(WRITER);
+        match self {
+            Self::Once => options.options([("plan_cache_mode", "force_generic_plan")]),
+            Self::EachTime => options,
+        }
+    }
+
+    /// Begins a look at one moment of a job.
+    pub(super) fn look(self) -> &'static str {
+        match self {
+            Self::Once => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan",
+            Self::EachTime => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
+        }
     }
 }
 
@@ -190,7 +233,10 @@ pub(super) async fn within_reading<T>(act: &'static str, work: impl Future<Outpu
 }
 
 async fn give_up_after<T>(limit: Duration, act: &'static str, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }))
+    let began = Instant::now();
+    let done = tokio::time::timeout(limit, work).await.unwrap_or(Err(Error::TimedOut { act, seconds: limit.as_secs() }));
+    histogram!("igor_store_seconds", "transaction" => act).record(began.elapsed());
+    done
 }
 
 /// A connection that reads. Dropped before [`Reading::done`] it is closed, and the database gives up what it was asked.

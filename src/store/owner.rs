@@ -33,10 +33,17 @@ impl Store {
     }
 
     /// A new leader begins: from now on the writes of earlier ones are refused.
+    ///
+    /// The number is at least the moment in unix milliseconds: a ledger that was restored to an earlier moment must not count below the owner
+    /// that Redis remembers of the time since.
     pub async fn bump_epoch(&self) -> Result<Epoch, Error> {
         let act = "begin to lead";
         within(act, async {
-            let bump = sqlx::query_scalar!("UPDATE igor.epoch SET number = number + 1, since = statement_timestamp() RETURNING number");
+            let bump = sqlx::query_scalar!(
+                "UPDATE igor.epoch SET since = statement_timestamp(),
+                                       number = greatest(number + 1, (extract(epoch FROM statement_timestamp()) * 1000)::int8)
+                 RETURNING number"
+            );
             lasting(act, bump.fetch_one(&self.writer)).await.map(Epoch).act(act)
         })
         .await

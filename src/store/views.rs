@@ -24,7 +24,7 @@ impl Store {
     /// The job as it stands, all of one moment.
     pub async fn snapshot(&self, job_id: Uuid) -> Result<Snapshot, Error> {
         within_reading(ACT, async {
-            let mut transaction = self.reader.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await.act(ACT)?;
+            let mut transaction = self.reader.begin_with(self.plans.look()).await.act(ACT)?;
             let mut snapshot = read_job(&mut transaction, job_id).await?;
             read_layers(&mut transaction, &mut snapshot).await?;
             read_command(&mut transaction, &mut snapshot).await?;

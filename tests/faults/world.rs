@@ -143,7 +143,7 @@ impl World {
         crate::support::until(&format!("{times} times {what}"), Duration::from_secs(60), probe).await;
     }
 
-    /// The ledger's epoch: how many terms of leadership there were.
+    /// The ledger's epoch, which rises with each term of leadership.
     pub(crate) async fn epoch(&self) -> i64 {
         self.ledger.count("SELECT number FROM igor.epoch").await.expect("the epoch")
     }

@@ -1,8 +1,11 @@
 //! Whose ledger it is, and which leader may write to it.
 
+use std::time::Duration;
+
 use igor::core::fold::Said;
 use igor::store::{Class, Command, Error, Settings, Store};
 
+use crate::support::until;
 use crate::world::{World, array, command, job_id, layer, ledger, object, outcome, plan};
 
 #[tokio::test]
@@ -30,6 +33,20 @@ async fn every_write_of_an_earlier_leader_is_refused() {
         assert_eq!(error.class(), Class::Fenced, "{error:?}");
     }
     assert_eq!(store.collect(later, vec![outcome(&tasks[0], Said::Completed)]).await.expect("collected").applied.len(), 1);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_restored_ledger_goes_on_above_what_redis_remembers() {
+    let world = World::new().await;
+    let remembered = world.store.bump_epoch().await.expect("an epoch");
+    let earlier = "UPDATE igor.epoch SET number = 1 WHERE statement_timestamp() > since + interval '5 ms'";
+    until("a moment passes", Duration::from_secs(10), || async {
+        let restored = sqlx::query(earlier).execute(&world.database.pool).await.expect("an earlier moment");
+        if restored.rows_affected() == 1 { Ok(()) } else { Err("none has") }
+    })
+    .await;
+    assert!(world.store.bump_epoch().await.expect("an epoch") > remembered);
     world.check().await;
 }
 

@@ -6,6 +6,7 @@ mod checkers;
 mod copies;
 mod described;
 mod image;
+mod pages;
 mod refused;
 mod rendered;
 mod tools;

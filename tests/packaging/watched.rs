@@ -1,8 +1,10 @@
-//! The dashboard and the alerts ask for metrics that the program has.
+//! Each metric is described, shown and written down, and nobody asks for one that is not there.
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
+
+use igor::telemetry::{METRICS, Metric};
 
 use super::tools::{at, text};
 
@@ -27,16 +29,40 @@ fn counted() -> BTreeSet<String> {
     named.map(|rest| rest.split('"').next().unwrap_or_default().to_owned()).collect()
 }
 
+fn described() -> BTreeSet<String> {
+    METRICS.iter().map(|metric| metric.name.to_owned()).collect()
+}
+
+#[test]
+fn what_is_counted_is_described_and_the_other_way_round() {
+    assert_eq!(counted(), described());
+}
+
 #[test]
 fn what_is_shown_and_alerted_on_is_counted() {
-    let counted = counted();
-    assert!(counted.len() > 10, "{counted:?}");
     for file in ["charts/igor/files/dashboard.json", "charts/igor/files/rules.yaml"] {
         let asked = metrics_in(&text(file));
         assert!(asked.len() >= 4, "{file}: {asked:?}");
-        let unknown: Vec<_> = asked.difference(&counted).collect();
-        assert!(unknown.is_empty(), "{file} asks for {unknown:?}, there are {counted:?}");
+        let unknown: Vec<_> = asked.difference(&described()).cloned().collect();
+        assert!(unknown.is_empty(), "{file} asks for {unknown:?}");
     }
+    let shown = metrics_in(&text("charts/igor/files/dashboard.json"));
+    let hidden: Vec<_> = described().difference(&shown).cloned().collect();
+    assert!(hidden.is_empty(), "the dashboard does not show {hidden:?}");
+}
+
+#[test]
+fn the_page_of_metrics_has_each_as_it_is_described() {
+    let row = |metric: &Metric| {
+        let kind = format!("{:?}", metric.kind).to_lowercase();
+        let labels: Vec<String> = metric.labels.iter().map(|label| format!("`{label}`")).collect();
+        format!("| `{}` | {kind} | {} | {} | {} |", metric.name, labels.join(", "), metric.unit().as_str(), metric.help)
+    };
+    let rows: Vec<String> = METRICS.iter().map(row).collect();
+    let page = text("docs/metrics.md");
+    assert!(page.contains(&rows.join("\n")), "docs/metrics.md is to hold:\n{}", rows.join("\n"));
+    let unknown: Vec<_> = metrics_in(&page).difference(&described()).cloned().collect();
+    assert!(unknown.is_empty(), "docs/metrics.md speaks of {unknown:?}");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Stage 3: the plan goes into the ledger, once; and what a later one adds to it.
 
-use super::command::levels;
+use super::command::{bare, levels};
 use super::observe::Observed;
 use super::resolve::{Refusal, Refused, Resolution};
 use crate::core::id;
@@ -22,6 +22,8 @@ pub(super) struct Acceptance {
     pub(super) loading: bool,
     /// The ledger may have changed since it was looked at.
     pub(super) wrote: bool,
+    /// It was accepted just now, and goes on.
+    pub(super) begun: bool,
 }
 
 /// Writes the plan, or finds that it is there.
@@ -31,7 +33,7 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
         term.know(job_id, &observed.namespace, &observed.name);
     }
     match resolution {
-        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false, wrote: false }),
+        Resolution::Settled => Ok(Acceptance { job_id: known, refusal: None, loading: false, wrote: false, begun: false }),
         Resolution::Refused(refusal) => {
             if let Some(known) =
                 observed.known.as_ref().filter(|known| known.job.accepted && known.job.layers.iter().any(Layer::is_loading))
@@ -39,7 +41,7 @@ pub(super) async fn accept(term: &Term, observed: &Observed, resolution: Resolut
                 // The rest of an edit that was being loaded will not come.
                 term.context.store.take_back(term.epoch, known.job_id).await?;
             }
-            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false, wrote: true })
+            Ok(Acceptance { job_id: known, refusal: Some(refusal), loading: false, wrote: true, begun: false })
         }
         Resolution::Plan(plan, object) => Box::pin(write(term, observed, &plan, &object)).await,
     }
@@ -60,17 +62,25 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         Ok(Some(accepted)) => accepted,
         Ok(None) => {
             let job_id = id::job(identity.created_ms, &identity.uid);
-            return Ok(Acceptance { job_id: Some(job_id), refusal: None, loading: true, wrote: true });
+            return Ok(Acceptance { job_id: Some(job_id), refusal: None, loading: true, wrote: true, begun: false });
         }
         Err(error @ store::Error::HistoryArchived { .. }) => {
             let refusal = Refusal::new(Reason::HistoryArchived, error.to_string());
-            return Ok(Acceptance { job_id: None, refusal: Some(refusal), loading: false, wrote: true });
+            return Ok(Acceptance { job_id: None, refusal: Some(refusal), loading: false, wrote: true, begun: false });
         }
         Err(error) => return Err(error.into()),
     };
     term.know(accepted.job_id, &observed.namespace, &observed.name);
-    term.announce(&accepted.change);
-    if accepted.standing != Standing::Fresh {
+    let is_fresh = accepted.standing == Standing::Fresh;
+    if is_fresh {
+        term.begin(&accepted.change)
+    } else {
+        term.announce(&accepted.change)
+    }
+    if is_fresh && !identity.restored {
+        term.context.remember(&observed.uid, |memory| memory.levels = Some(bare(&identity.levels)));
+    }
+    if !is_fresh {
         // What an earlier try of this did may never have been told.
         term.wakes.jobs([accepted.job_id]);
     }
@@ -81,7 +91,8 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         term.context.remember(&observed.uid, |memory| memory.refused = Some(refused));
         refusal
     });
-    Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false, wrote: true })
+    let begun = is_fresh && !accepted.change.finished;
+    Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false, wrote: true, begun })
 }
 
 fn origin(object: &IgorJob) -> String {

@@ -16,7 +16,7 @@ use kube::ResourceExt;
 pub(super) use self::carrier::Carrier;
 pub(in crate::operator) use self::levels::Level;
 use self::levels::Which;
-pub(super) use self::levels::levels;
+pub(super) use self::levels::{bare, levels};
 use self::one_shot::Shot;
 use super::accept::Acceptance;
 use super::layers;

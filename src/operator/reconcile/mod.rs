@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use kube::ResourceExt;
 use kube::runtime::controller::Action;
+use tokio::time::Instant;
 
 pub(super) use self::command::Level;
 pub(super) use self::facts::Read;
@@ -50,24 +51,32 @@ pub(super) async fn failed(object: &Job, term: &Term, error: &Error) {
 }
 
 async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
-    let observed = match observe::observe(term, object).await? {
+    let observed = match timed("observe", observe::observe(term, object)).await? {
         Seen::Present(observed) => observed,
         Seen::Stale => return Ok(Action::requeue(observe::LOOK_AGAIN)),
         Seen::Leaving => return Ok(Action::await_change()),
     };
-    let resolution = resolve::resolve(term, &observed).await?;
-    let acceptance = accept::accept(term, &observed, resolution).await?;
+    let resolution = timed("resolve", resolve::resolve(term, &observed)).await?;
+    let acceptance = timed("accept", accept::accept(term, &observed, resolution)).await?;
     let more_to_take = tasks::take_in(term, &observed, &acceptance).await?;
-    let mut handled = command::command(term, &observed, &acceptance).await?;
+    let mut handled = timed("command", command::command(term, &observed, &acceptance)).await?;
     if let Some(soon) = more_to_take {
         handled.again(soon);
     }
     if handled.stamped {
         return Ok(Action::await_change());
     }
-    let action = publish::publish(term, &observed, &acceptance, &handled).await?;
+    let action = timed("publish", publish::publish(term, &observed, &acceptance, &handled)).await?;
     command::clear(term, &observed, &acceptance, handled).await?;
     Ok(action)
+}
+
+/// Does a stage, and counts how long it took.
+async fn timed<Done>(stage: &'static str, work: impl Future<Output = Done>) -> Done {
+    let began = Instant::now();
+    let done = work.await;
+    metrics::histogram!("igor_reconcile_seconds", "stage" => stage).record(began.elapsed());
+    done
 }
 
 /// How long to wait after failures in a row.

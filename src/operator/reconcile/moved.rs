@@ -44,12 +44,14 @@ fn type_of(reason: &str) -> EventType {
     }
 }
 
-/// Layers that began, failed or ended.
+/// Layers that began, failed or ended. Of a job that ended before it had a status the end says it all, but for what went wrong.
 fn of_layers(before: Option<&IgorJobStatus>, status: &IgorJobStatus) -> Vec<(&'static str, String)> {
+    let brief = before.is_none() && status.finished_at.is_some();
     let layers = before.map(|before| &before.layers).into_iter().flatten();
     let before: BTreeMap<&str, LayerPhase> = layers.map(|layer| (layer.name.as_str(), layer.phase)).collect();
     let moved = |layer: &&LayerSummary| before.get(layer.name.as_str()).copied().unwrap_or(LayerPhase::Pending) != layer.phase;
-    status.layers.iter().filter(moved).filter_map(of_layer).collect()
+    let is_news = |layer: &&LayerSummary| moved(layer) && !(brief && layer.phase == LayerPhase::Completed);
+    status.layers.iter().filter(is_news).filter_map(of_layer).collect()
 }
 
 fn of_layer(layer: &LayerSummary) -> Option<(&'static str, String)> {
@@ -141,6 +143,15 @@ mod tests {
         assert_eq!(told(layer(LayerPhase::Failing, 1, 1)), [("LayerFailing", "layer render goes on, 1 of 3 tasks errored".to_owned())]);
         assert_eq!(told(layer(LayerPhase::Completed, 3, 0)), [("LayerCompleted", "layer render is done, 3 of 3 tasks done".to_owned())]);
         assert_eq!(told(layer(LayerPhase::Paused, 0, 0)), []);
+    }
+
+    #[test]
+    fn of_a_job_that_ended_before_its_first_status_only_layers_that_went_wrong_are_told() {
+        let layers = vec![layer(LayerPhase::Completed, 3, 0), layer(LayerPhase::Errored, 1, 2)];
+        let ended = IgorJobStatus { finished_at: Some(at_rest().last_transition_time), ..status(layers.clone()) };
+        assert_eq!(of_layers(None, &ended), [("LayerErrored", "layer render ended, 2 of 3 tasks errored".to_owned())]);
+        assert_eq!(of_layers(None, &status(layers.clone())).len(), 2);
+        assert_eq!(of_layers(Some(&status(Vec::new())), &ended).len(), 2);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use kube::ResourceExt;
+use uuid::Uuid;
 
 use super::unreadable;
 use crate::core::id;
@@ -18,7 +19,7 @@ const STALE_FOR: Duration = Duration::from_secs(5);
 
 /// What a reconcile starts from.
 pub(super) struct Observed {
-    /// The object, without its inline tasks.
+    /// The object; its inline tasks only if they are few and it is new.
     pub(super) object: IgorJob,
     pub(super) uid: String,
     pub(super) namespace: String,
@@ -26,7 +27,7 @@ pub(super) struct Observed {
     /// Its creation, unix milliseconds.
     pub(super) created_ms: i64,
     pub(super) generation: i64,
-    /// The job in the ledger, if it is known there.
+    /// The job in the ledger, if it is known there; not looked for when the object is new.
     pub(super) known: Option<Snapshot>,
 }
 
@@ -58,13 +59,24 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
         return Ok(Seen::Stale);
     }
     let created_ms = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
-    let known = match term.context.store.snapshot(id::job(created_ms, &uid)).await {
-        Err(store::Error::UnknownJob(_)) => None,
-        read => Some(read?),
-    };
+    let known = if is_new(term, &uid, &object) { None } else { look(term, id::job(created_ms, &uid)).await? };
     let namespace = object.namespace().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or(0);
     Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, known, object })))
+}
+
+/// Whether nobody has handled the object yet, as far as can be told. Accepting it finds out: what the ledger knows is not accepted twice.
+fn is_new(term: &Term, uid: &str, object: &IgorJob) -> bool {
+    let is_first = term.context.memory(uid, |memory| memory.seen.is_none());
+    term.context.first_seen(uid);
+    is_first && object.status.is_none()
+}
+
+async fn look(term: &Term, job_id: Uuid) -> Result<Option<Snapshot>, Error> {
+    match term.context.store.snapshot(job_id).await {
+        Err(store::Error::UnknownJob(_)) => Ok(None),
+        read => Ok(Some(read?)),
+    }
 }
 
 /// The resourceVersion as a number; the API promises that it is one and rises.

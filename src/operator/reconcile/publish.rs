@@ -37,6 +37,9 @@ const MISSING_LIST: Duration = Duration::from_secs(15);
 
 /// Writes the status when it is due, and says when to look again.
 pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Acceptance, handled: &Handled) -> Result<Action, Error> {
+    if let Some(wait) = first_status(term, observed).filter(|_| acceptance.begun && !handled.wrote()) {
+        return Ok(Action::requeue(wait));
+    }
     let snapshot = match acceptance.job_id {
         Some(job_id) if acceptance.wrote || handled.wrote() => Some(term.context.store.snapshot(job_id).await?),
         Some(_) => observed.known.clone(),
@@ -104,18 +107,20 @@ fn not_yet(
     status: &IgorJobStatus,
 ) -> Option<Duration> {
     let finished = snapshot.is_some_and(|snapshot| snapshot.job.finished);
-    let Some(previous) = previous else {
-        let age = u64::try_from(now_ms() - observed.created_ms).unwrap_or(0);
-        // The API server's times are whole seconds: the moment of the first look counts instead.
-        let seen = term.context.first_seen(&observed.uid).elapsed();
-        let age = Duration::from_millis(age).min(seen);
-        return FIRST_STATUS.checked_sub(age).filter(|_| !finished).filter(|left| !left.is_zero());
-    };
+    let Some(previous) = previous else { return first_status(term, observed).filter(|_| !finished) };
     if previous == status || !only_counts(previous, status) {
         return None;
     }
     let since = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(_, at)| at.elapsed()));
     since.and_then(|since| COUNTERS.checked_sub(since)).filter(|left| !left.is_zero())
+}
+
+/// How long until the first status is due.
+fn first_status(term: &Term, observed: &Observed) -> Option<Duration> {
+    let age = u64::try_from(now_ms() - observed.created_ms).unwrap_or(0);
+    // The API server's times are whole seconds: the moment of the first look counts instead.
+    let seen = term.context.first_seen(&observed.uid).elapsed();
+    FIRST_STATUS.checked_sub(Duration::from_millis(age).min(seen)).filter(|left| !left.is_zero())
 }
 
 /// Whether nothing but numbers tells two statuses apart.
@@ -169,6 +174,7 @@ async fn expire(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Result
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
     // Not the version: our own status write has moved it. The ledger refuses every later verb, so the uid is enough.
     let params = DeleteParams::default().preconditions(Preconditions { uid: Some(observed.uid.clone()), resource_version: None });
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "delete").increment(1);
     match api.delete(&observed.name, &params).await {
         Err(kube::Error::Api(status)) if status.code == 404 || status.code == 409 => {}
         done => drop(done.map_err(|source| Error::Kube { act: "delete a job whose time is over", source })?),
@@ -214,6 +220,7 @@ pub(super) async fn stalled(term: &Term, object: &Job, error: &Error) {
     term.context.writes.turn().await;
     let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &namespace);
     let params = PatchParams::apply(crd::FIELD_MANAGER).force();
+    metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "status").increment(1);
     if let Ok(written) = api.patch_status(&object.name_any(), &params, &Patch::Apply(&patch)).await {
         term.context.remember(&uid, |memory| {
             memory.written = None;

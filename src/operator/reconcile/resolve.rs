@@ -90,12 +90,8 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
         let message = format!("spec.queue: the queue {} is not shared with namespace {}", observed.object.spec.queue, observed.namespace);
         return Ok(Resolution::Refused(Refusal::new(Reason::QueueForbidden, message)));
     }
-    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
-    let object = match api.get_opt(&observed.name).await.map_err(|source| Error::Kube { act: "read the job", source })? {
-        Some(object) if object.uid().as_deref() == Some(&observed.uid) => object,
-        // It is gone, or another by now: the watch tells.
-        _ => return Ok(Resolution::Settled),
-    };
+    // It is gone, or another by now: the watch tells.
+    let Some(object) = whole(term, observed).await? else { return Ok(Resolution::Settled) };
     let read = observed.known.as_ref().filter(|known| known.job.accepted).map(lists_read).unwrap_or_default();
     if source::waits_for_upload(&object.spec, &read) {
         // Whoever uploads the tasks accepts them too, and marks the job as changed.
@@ -107,6 +103,16 @@ pub(super) async fn resolve(term: &Term, observed: &Observed) -> Result<Resoluti
         Ok(plan) => Resolution::Plan(Box::new(plan), Box::new(object)),
         Err(faults) => Resolution::Refused(Refusal::of(&faults)),
     })
+}
+
+/// The object with its tasks; of a few new ones the cache has them, and of no other any.
+async fn whole(term: &Term, observed: &Observed) -> Result<Option<IgorJob>, Error> {
+    if observed.object.spec.layers.iter().any(|layer| !layer.tasks.is_empty()) {
+        return Ok(Some(observed.object.clone()));
+    }
+    let api: Api<IgorJob> = Api::namespaced(term.context.client.clone(), &observed.namespace);
+    let object = api.get_opt(&observed.name).await.map_err(|source| Error::Kube { act: "read the job", source })?;
+    Ok(object.filter(|object| object.uid().as_deref() == Some(&observed.uid)))
 }
 
 /// Whether the ledger has this generation, whole, or wants nothing more of the job.

@@ -10,7 +10,7 @@ use super::super::live::mark_dirty;
 use super::super::rows::{LayerRow, LockedJob, count, layers_of, lock_job};
 use super::selection::{Scan, Selection};
 use super::tasks::{Stretch, Work, select};
-use super::{ACT, progress, refusal, step_of};
+use super::{ACT, note, progress, refusal, step_of};
 use crate::core::command::{Meant, Object, Verb};
 use crate::core::id;
 
@@ -46,6 +46,7 @@ impl Store {
             mark_dirty(&mut transaction, &job).await?;
         }
         transaction.commit().await.act(ACT)?;
+        note(command, &progress);
         Ok(Some(Guarded::Step(progress)))
     }
 

@@ -14,7 +14,7 @@ use super::super::levels::{Edge, Levels};
 use super::super::live::mark_dirty;
 use super::super::rows::{LayerRow, LockedJob, layers_of, lock_job};
 use super::super::time::Time;
-use super::{pause, progress};
+use super::{count, pause, progress};
 use crate::core::advance::Cause;
 use crate::core::command::{Object, Selector, Verb};
 use crate::core::id;
@@ -47,6 +47,9 @@ impl Store {
                 mark_dirty(&mut transaction, &job).await?;
             }
             transaction.commit().await.act(ACT)?;
+            for (_, is_paused) in &paused.moved {
+                count(if *is_paused { Verb::Pause } else { Verb::Unpause }, "done");
+            }
             Ok(paused)
         })
         .await

@@ -10,7 +10,7 @@ use super::super::error::Error;
 use super::super::facts::{Command, Done, JobChange, Progress, Seen};
 use super::super::live::mark_dirty;
 use super::super::rows::{LockedJob, count, layers_of, lock_job};
-use super::{ACT, nothing, progress, step_of};
+use super::{ACT, note, nothing, progress, step_of};
 use crate::core::command::{Object, Pattern, Pick, Selector, Tasks};
 use crate::core::id;
 
@@ -44,6 +44,7 @@ impl Store {
             mark_dirty(&mut transaction, &job).await?;
         }
         transaction.commit().await.act(ACT)?;
+        note(&narrowed, &progress);
         Ok((Some(narrowed), progress))
     }
 }

@@ -27,6 +27,11 @@ pub(in crate::operator::reconcile) fn levels(job: &IgorJob) -> Vec<Sighting> {
 /// What a source says of an object.
 pub(in crate::operator) type Level = (Object, Source, Option<bool>);
 
+/// Sightings without their moments.
+pub(in crate::operator::reconcile) fn bare(seen: &[Sighting]) -> Vec<Level> {
+    seen.iter().map(|sighting| (sighting.object.clone(), sighting.source, sighting.paused)).collect()
+}
+
 /// The level of an object's `igor/pause`; `None` when it says neither true nor false: as if it had not been touched.
 fn by_annotation(value: Option<&String>, object: Object, version: u64) -> Option<Sighting> {
     let paused = match value {
@@ -83,7 +88,7 @@ pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carri
     let mut seen = levels(&observed.object);
     seen.extend(carriers.iter().filter(|carrier| carrier.object != Object::Job).flat_map(of_child));
     let seen = which.of(seen);
-    let levels: Vec<Level> = seen.iter().map(|sighting| (sighting.object.clone(), sighting.source, sighting.paused)).collect();
+    let levels = bare(&seen);
     if term.context.memory(&observed.uid, |memory| memory.levels.as_ref() == Some(&levels)) {
         return Ok(false);
     }

@@ -139,10 +139,9 @@ fn tell_done(term: &Term, observed: &Observed, carrier: &Carrier, command: &Comm
     }
     term.context.remember(&observed.uid, |memory| memory.tell(told));
     let note = words::done(command.verb, &carrier.object, &command.selector, command.reason.as_deref(), done);
-    let (type_, reason, result) = match done.refused {
-        None => (EventType::Normal, "CommandHandled", "done"),
-        Some(_) => (EventType::Warning, "CommandRefused", "refused"),
+    let (type_, reason) = match done.refused {
+        None => (EventType::Normal, "CommandHandled"),
+        Some(_) => (EventType::Warning, "CommandRefused"),
     };
     tell_both(term, observed, carrier, type_, reason, &note);
-    metrics::counter!("igor_commands_total", "verb" => command.verb.as_str(), "result" => result).increment(1);
 }
