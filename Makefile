@@ -24,7 +24,8 @@ MODEL = cargo test --profile model --no-default-features --test model -- --nocap
 
 # Most tests wait for real processes most of the time: more of them at once than there are cores.
 test: ## All tests, on a real control plane, Postgres and Redis
-	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} rig/with-test-env rig/tally 'cargo test --no-default-features --lib' '$(MODEL)' 'cargo test --no-fail-fast'
+	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} AUDIT=1 rig/with-test-env rig/tally \
+		'cargo test --no-default-features --lib' '$(MODEL)' 'cargo test --no-fail-fast' rig/rights-used
 
 test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 	cargo test --no-default-features --lib

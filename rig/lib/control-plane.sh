@@ -100,6 +100,8 @@ start_apiserver() {
   [ -x "$kube_bin/kube-controller-manager" ] || more+=(--disable-admission-plugins=ServiceAccount)
   # The endpoints of the service "kubernetes" may not be loopback: nobody reconciles them then.
   [[ $api_host != 127.* ]] || more+=(--endpoint-reconciler-type=none)
+  # Which rights are used, for rig/rights-used; its file is not rotated away under it.
+  [ "${AUDIT:-0}" = 0 ] || more+=(--audit-policy-file="$root/rig/audit-policy.yaml" --audit-log-path="$STATE/logs/audit.log" --audit-log-maxsize=4096)
   spawn apiserver "$kube_bin/kube-apiserver" --etcd-servers="http://127.0.0.1:$etcd_port" \
     --bind-address="$api_host" --advertise-address="$api_host" --secure-port="$api_port" \
     --cert-dir="$kube" --tls-cert-file="$pki/apiserver.crt" --tls-private-key-file="$pki/apiserver.key" \

@@ -9,7 +9,9 @@ table=()
 # The stores' password: it must not show where people look.
 canary=canary-$(openssl rand -hex 8)
 # Enough to last through all that is done to it.
-load_tasks=320
+load_tasks=240
+# Within which another operator leads (docs/reliability.md).
+takeover_ms=20000
 
 # step NAME COMMAND...
 step() {
@@ -19,7 +21,7 @@ step() {
   say "$name …"
   "$@"
   seconds=$((($(now_ms) - start) / 100))
-  table+=("$(printf '%-45s %4d.%d s' "$name" $((seconds / 10)) $((seconds % 10)))")
+  table+=("$(printf '%-50s %4d.%d s' "$name" $((seconds / 10)) $((seconds % 10)))")
 }
 
 build_images() { rig/image igor && rig/image fractal && rig/image stores; }
@@ -33,16 +35,16 @@ bring_cluster() {
   start_node
 }
 
+# Under the names that the chart asks for, so that nothing is pulled.
 load_images() {
   local archive
   for archive in igor fractal postgres redis; do containers images import "target/image/$archive.tar" >/dev/null; done
-  make_namespace "$system"
+  containers images tag --force localhost/igor-dev-postgres:1 "$(image_of postgres)" >/dev/null
+  containers images tag --force localhost/igor-dev-redis:1 "$(image_of redis)" >/dev/null
 }
 
-make_namespace() {
-  cluster create namespace "$1"
-  cluster label namespace "$1" pod-security.kubernetes.io/enforce=restricted
-}
+# The image of a store for trying out, as the runtime calls it.
+image_of() { echo "docker.io/library/$("$helm" show values charts/igor | sed -n "s/^    image: \($1:.*\)/\1/p")"; }
 
 take_down() {
   stop_node
@@ -55,12 +57,31 @@ chart() { "$helm" --kubeconfig "$admin_kubeconfig" --namespace "$system" "$@"; }
 
 # Values that every install here has.
 image_values=(--set "image.repository=localhost/igor,image.tag=$version")
-stores_images=(--set "devStores.enabled=true,devStores.password=$canary" --set devStores.postgres.image=localhost/igor-dev-postgres:1
-  --set devStores.redis.image=localhost/igor-dev-redis:1)
 
-install_to_try() {
-  chart install igor charts/igor "${image_values[@]}" "${stores_images[@]}" --wait --timeout 3m -f - <<YAML
-operator: {replicas: 1}
+# type_page PAGE: runs its blocks of commands that are marked `sh typed`, one by one and as they stand, but for the name of the registry.
+type_page() {
+  local programs=$STATE/programs commands=$STATE/typed
+  awk '/^```sh typed$/ {on = 1; next} /^```/ {on = 0} on' "$1" | sed 's#REGISTRY/#localhost/#' >"$commands"
+  grep -q 'helm install' "$commands" || die "$1 has no block \`sh typed\` with helm install"
+  mkdir -p "$programs"
+  ln -sf "$kubectl_program" "$programs/kubectl"
+  ln -sf "$helm" "$programs/helm"
+  # In the node's network, where no port of this machine is taken; what goes on in the background ends with the page.
+  PATH=$programs:$PATH KUBECONFIG=$admin_kubeconfig inside bash -c "set -euo pipefail; trap 'jobs -p | xargs -r kill' EXIT; set -x; . '$commands'"
+}
+
+# From outside of the pod network, by the Service's address; whoever may view jobs sees them, and nobody else.
+ask_api() {
+  local address token
+  address=$(cluster -n "$system" get service igor-api -o 'jsonpath={.spec.clusterIP}')
+  token=$(cluster create token default)
+  curl -fsS -H "Authorization: Bearer $token" "http://$address/api/v2/namespaces/default/jobs/hello" | grep -q '"status":"COMPLETED"'
+  [ "$(curl -sS -o /dev/null -w '%{http_code}' "http://$address/api/v2/namespaces/default/jobs/hello")" = 401 ]
+}
+
+# Workers of a language of their own, in an image of their own.
+run_demo() {
+  chart upgrade igor charts/igor --reuse-values --wait --timeout 3m -f - <<YAML
 workers:
 - {name: try, slots: 4}
 - name: fractal
@@ -70,9 +91,8 @@ workers:
   exec: [python3, /opt/fractal/fractal.py]
   extraEnv: [{name: IGOR_OUTPUT, value: /tmp/render}]
 YAML
+  run_job examples/render.yaml 300
 }
-
-helm_test() { chart test igor --timeout 2m; }
 
 # run_job FILE [SECONDS]: applies it and waits for its end.
 run_job() {
@@ -99,6 +119,10 @@ nothing_secret_is_told() {
 }
 
 uninstall() { chart uninstall igor --wait --timeout 2m; }
+uninstall_amid() {
+  [ "$(completed)" -lt "$load_tasks" ] || die "the job was done before: give load_tasks more"
+  uninstall
+}
 
 left_behind() {
   local job
@@ -108,7 +132,7 @@ left_behind() {
 
 # A release of nothing but stores: no operator, no rights.
 install_stores() {
-  chart install stores charts/igor "${image_values[@]}" "${stores_images[@]}" --wait --timeout 2m \
+  chart install stores charts/igor "${image_values[@]}" --wait --timeout 2m --set "devStores.enabled=true,devStores.password=$canary" \
     --set operator.replicas=0,crds.enabled=false,rbac.create=false,rbac.aggregateToView=false,rbac.aggregateToEdit=false
 }
 
@@ -117,11 +141,16 @@ real_values() {
 postgres: {existingSecret: stores-igor-dev-postgres}
 redis: {existingSecret: stores-igor-dev-redis}
 operator: {replicas: 2, podAnnotations: {round: "$1"}}
-workers: [{name: load, types: [sleep], slots: 4, podAnnotations: {round: "$1"}}]
+workers:
+- {name: load, types: [sleep], slots: 4, podAnnotations: {round: "$1"}}
+- {name: scaled, types: [echo], podAnnotations: {round: "$1"}, hpa: {minReplicas: 1, maxReplicas: 2}}
 YAML
 }
 
-install_for_real() { real_values 1 | chart install igor charts/igor "${image_values[@]}" --wait --timeout 2m -f -; }
+install_for_real() {
+  real_values 1 | chart install igor charts/igor "${image_values[@]}" --wait --timeout 2m -f -
+  cluster -n "$system" get hpa igor-worker-scaled
+}
 upgrade() {
   real_values 2 | chart upgrade igor charts/igor "${image_values[@]}" --wait --timeout 3m -f -
   await 60 "nothing but pods of the new release" all_pods_are_of 2
@@ -135,7 +164,7 @@ roll_back() {
 all_pods_are_of() {
   local rounds
   rounds=$(cluster -n "$system" get pods -l app.kubernetes.io/instance=igor -o 'jsonpath={.items[*].metadata.annotations.round}')
-  [ "$rounds" = "$1 $1 $1" ]
+  [ "$rounds" = "$1 $1 $1 $1" ]
 }
 
 begin_load() {
@@ -151,20 +180,47 @@ YAML
   await 30 "the first results" has_results
 }
 
-has_results() { [ "$(cluster get igorjob load -o 'jsonpath={.status.tasks.completed}')" -gt 0 ] 2>/dev/null; }
+completed() { cluster get igorjob load -o 'jsonpath={.status.tasks.completed}' 2>/dev/null || true; }
+has_results() { [ "$(completed)" -gt 0 ] 2>/dev/null; }
+
+# Notes when the number of finished tasks was seen to move, until it is killed.
+watch_load() {
+  local seen='' now
+  while :; do
+    now=$(completed)
+    [ "$now" = "$seen" ] || now_ms
+    seen=$now
+    sleep 0.2
+  done >"$STATE/moved"
+}
+
+# under_load COMMAND: while it runs, tasks go on ending; how long none did is told, and is not longer than a takeover may take.
+under_load() {
+  local watcher longest
+  watch_load &
+  watcher=$!
+  "$@" || { kill "$watcher"; return 1; }
+  kill "$watcher"
+  now_ms >>"$STATE/moved"
+  longest=$(awk 'NR > 1 && $1 - before > longest {longest = $1 - before} {before = $1} END {print longest}' "$STATE/moved")
+  say "$1: the longest time without a finished task was $longest ms (bound $takeover_ms ms)"
+  [ "$longest" -le "$takeover_ms" ]
+}
 
 leader() { cluster -n "$system" get lease igor-operator -o 'jsonpath={.spec.holderIdentity}'; }
 another_leads() { local now; now=$(leader) && [ -n "$now" ] && [ "$now" != "$1" ]; }
 
 # As a drain does it, so that the budget is asked.
 evict_leader() {
-  local before
+  local before start
   before=$(leader)
   [ -n "$before" ] || die "nobody leads"
-  cluster create --raw "/api/v1/namespaces/$system/pods/$before/eviction" -f - <<JSON
+  cluster create --raw "/api/v1/namespaces/$system/pods/$before/eviction" -f - >/dev/null <<JSON
 {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$before", "namespace": "$system"}}
 JSON
-  await 20 "another leader within the bound" another_leads "$before"
+  start=$(now_ms)
+  await $((takeover_ms / 1000)) "another leader within the bound" another_leads "$before"
+  say "another operator led after $(($(now_ms) - start)) ms (bound $takeover_ms ms)"
 }
 
 end_load() {
@@ -172,6 +228,23 @@ end_load() {
   local done
   done=$(cluster get igorjob load -o 'jsonpath={.status.tasks.completed}/{.status.tasks.total}')
   [ "$done" = "$load_tasks/$load_tasks" ] || die "tasks succeeded: $done"
+}
+
+# config/default as its own comment says, with the secrets and the image of this place; its worker is the stores' release's.
+install_by_kustomize() {
+  local store copy=$STATE/config
+  for store in postgres redis; do
+    cluster -n "$system" create secret generic "igor-$store" \
+      --from-literal="uri=$(cluster -n "$system" get secret "stores-igor-dev-$store" -o 'jsonpath={.data.uri}' | base64 -d)"
+  done
+  rm -rf "$copy"
+  cp -R config "$copy"
+  sed -i "s#set-the-image.invalid/igor#localhost/igor#" "$copy/default/kustomization.yaml"
+  cluster apply --server-side -k "$copy/default"
+  cluster -n "$system" rollout status deployment/igor-operator --timeout=60s
+  chart upgrade stores charts/igor --reuse-values --wait --timeout 2m --set-json 'workers=[{"name": "try"}]'
+  sed 's/^  name: hello$/  name: hello-again/' examples/hello.yaml >"$STATE/hello-again.yaml"
+  run_job "$STATE/hello-again.yaml"
 }
 
 tell_state() {

@@ -33,6 +33,18 @@ node_lacks() {
   ip netns list >/dev/null 2>&1 || echo "network namespaces"
 }
 
+# Where Debian's packages can be had.
+install_what_node_lacks() {
+  local packages
+  [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null || return 0
+  packages=$(node_lacks | sed -n 's/.*(apt-get install \(.*\))$/\1/p' | sort -u)
+  [ -n "$packages" ] || return 0
+  say "installing what a node needs: $(echo "$packages" | xargs)"
+  # shellcheck disable=SC2086
+  { apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends $packages; } >"$STATE/apt.log" 2>&1 ||
+    say "they could not be installed, see $STATE/apt.log"
+}
+
 build_node() {
   local out=$1 version program stamp="-X k8s.io/component-base/version"
   version=$(awk '$1 == "k8s.io/kubernetes" && $2 ~ /^v/ {print $2; exit}' "$kube_module/go.mod")
@@ -50,6 +62,12 @@ find_node() {
   node_bin=$cache/node-$(cat "$kube_module/go.sum" "$rig/coredns/go.sum" | sha256sum | cut -c1-16)
   [ -d "$node_bin" ] || command -v go >/dev/null || die "a node's programs have to be built once, with Go (https://go.dev/dl)"
   keep "$node_bin" build_node || die "the node's programs could not be built"
+}
+
+# One node at a time on a machine: its network has a name and addresses.
+lock_node() {
+  exec 8>/run/lock/igor-node
+  flock -w 1200 8 || die "another node of this rig is up on this machine"
 }
 
 # --- network ----------------------------------------------------------------------------------

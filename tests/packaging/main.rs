@@ -5,6 +5,7 @@ mod bar;
 mod checkers;
 mod copies;
 mod described;
+mod image;
 mod pages;
 mod refused;
 mod rendered;
