@@ -17,6 +17,7 @@ const NETWORK: &str = "ip link set lo mtu 1500 up && \"$0\" --ignored --exact tl
                        rig/tls-stores down; exit $code";
 
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is left out says so")]
 fn a_statement_of_64_kb_takes_no_40_ms_between_machines() {
     let own = ["--net", "sh", "-c"];
     if !Command::new("unshare").args(own).arg("ip link set lo up").status().is_ok_and(|made| made.success()) {
