@@ -12,7 +12,8 @@ use std::time::Duration;
 use serde::Deserialize;
 
 pub use self::api::{Api, ApiFlags, Auth, Limits, ServingFlags};
-pub use self::stores::{Address, PostgresFlags, Redis, RedisFlags, RedisTls, Secret};
+pub use self::stores::{Address, PostgresFlags, Redis, RedisFlags, RedisTls, RedisTlsMode, Secret};
+use self::stores::{NO_DATABASE, NO_REDIS};
 
 /// Flags and environment of `igor operator`; what is unset comes from the file, else from the default.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -182,10 +183,10 @@ impl Operator {
         let database = flags.postgres.address().or(file.database_url.map(Address::Url));
         let redis = flags.redis.or(file.redis_url, file.prefix);
         if database.is_none() {
-            faults.push("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE".to_owned());
+            faults.push(NO_DATABASE.to_owned());
         }
         if !redis.is_given() {
-            faults.push("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE".to_owned());
+            faults.push(NO_REDIS.to_owned());
         }
         let prefix = redis.prefix();
         if prefix.is_empty() || !prefix.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c)) {
@@ -255,8 +256,8 @@ mod tests {
         let error = Operator::merge(flags, File::default()).expect_err("faults");
         assert_eq!(
             error.to_string(),
-            "the settings cannot be used:\n  set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE\n  \
-             set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE\n  \
+            "the settings cannot be used:\n  set DATABASE_URL or --database-url, or a file or folder that holds it: DATABASE_URL_FILE\n  \
+             set REDIS_URL or --redis-url, or a file or folder that holds it: REDIS_URL_FILE\n  \
              prefix: \"a b\" may hold letters, digits, . _ -\n  taskLeaseSeconds: 0 is not between 0.3 and 3600"
         );
     }

@@ -11,6 +11,8 @@ mod proof;
 #[cfg(feature = "worker")]
 pub mod queue;
 #[cfg(feature = "worker")]
+mod tls;
+#[cfg(feature = "worker")]
 pub mod worker;
 
 #[cfg(feature = "operator")]

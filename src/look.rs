@@ -8,11 +8,11 @@ mod reference;
 use std::io::{IsTerminal, Write};
 
 use anyhow::{Context, bail};
-use igor::config::Secret;
+use igor::config::PostgresFlags;
 use igor::core::job::Facts;
 use igor::core::status::Status;
 use igor::store::{Settings, Snapshot, Store};
-use igor::why;
+use igor::{operator, why};
 
 pub(crate) use audit::Audit;
 use reference::Reference;
@@ -34,9 +34,9 @@ pub(crate) struct Look {
     /// How it is printed; json is one object, of audit one a line
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
-    /// Postgres, as postgres://user:password@host/database; a standby will do
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: Option<Secret>,
+    /// A standby will do.
+    #[command(flatten)]
+    postgres: PostgresFlags,
 }
 
 #[derive(Clone, Copy, Default, PartialEq, Eq, clap::ValueEnum)]
@@ -57,8 +57,7 @@ struct Found {
 impl Look {
     /// Looks the job up, and the layer that the reference names.
     async fn find(&self) -> anyhow::Result<Found> {
-        let url = self.database_url.as_ref().context("set DATABASE_URL or --database-url")?;
-        let settings = Settings { connections: CONNECTIONS, ..Settings::new(url.expose()) };
+        let settings = Settings { connections: CONNECTIONS, ..operator::database(&self.postgres.clone().needed()?) };
         let store = Store::connect_to_read(&settings).await?;
         let (name, namespace) = (&self.reference.job, &self.namespace);
         let Some(job_id) = store.find_job(namespace, name, self.uid.as_deref()).await? else {

@@ -141,12 +141,11 @@ async fn api(flags: config::ApiFlags) -> anyhow::Result<()> {
 }
 
 async fn migrate(flags: config::PostgresFlags) -> anyhow::Result<()> {
-    let address = flags.address().context("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE")?;
-    Ok(store::migrate(&operator::database(&address)).await?)
+    Ok(store::migrate(&operator::database(&flags.needed()?)).await?)
 }
 
 async fn serve(flags: Worker) -> anyhow::Result<()> {
-    let redis = flags.redis.redis().context("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE")?;
+    let redis = flags.redis.needed()?;
     Ok(worker::serve(flags.work.options(&redis)?).await?)
 }
 

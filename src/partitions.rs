@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use anyhow::{Context, bail};
-use igor::config::Secret;
+use igor::config::PostgresFlags;
 use igor::{operator, store};
 use jiff::civil::Date;
 
@@ -12,9 +12,9 @@ const NAMED: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Partitions {
-    /// Postgres, as the owner of the tables: postgres://user:password@host/database
-    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
-    database_url: Option<Secret>,
+    /// As the owner of the tables.
+    #[command(flatten)]
+    postgres: PostgresFlags,
     #[command(subcommand)]
     act: Act,
 }
@@ -39,8 +39,7 @@ enum Act {
 }
 
 pub(crate) async fn run(partitions: Partitions) -> anyhow::Result<()> {
-    let url = partitions.database_url.context("set DATABASE_URL or --database-url")?;
-    let mut days = store::Days::connect(url.expose()).await?;
+    let mut days = store::Days::connect(&operator::database(&partitions.postgres.needed()?)).await?;
     let done = match partitions.act {
         Act::List => list(&mut days).await,
         Act::Seal { day } => Ok(days.seal(&day.to_string()).await?),

@@ -1,8 +1,7 @@
 //! `/livez`, `/readyz` and `/metrics`, on a port of their own: the operator's and the API's.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::Router;
@@ -13,16 +12,38 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
 /// Whether this process can do its part: stores reached, schema new enough; of an operator that it takes turns for the lease.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Readiness(Arc<AtomicBool>);
+#[derive(Clone, Debug)]
+pub(crate) struct Readiness(Arc<RwLock<Result<(), String>>>);
+
+impl Default for Readiness {
+    fn default() -> Self {
+        Self(Arc::new(RwLock::new(Err("the stores are not reached yet".to_owned()))))
+    }
+}
 
 impl Readiness {
-    pub(crate) fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+    /// From now on it can.
+    pub(crate) fn ready(&self) {
+        self.set(Ok(()));
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// It cannot, for that reason and its causes.
+    pub(crate) fn not_yet(&self, why: &dyn std::error::Error) {
+        let causes = std::iter::successors(Some(why), |error| error.source()).map(ToString::to_string);
+        let mut causes: Vec<_> = causes.collect();
+        causes.dedup();
+        self.set(Err(causes.join(": ")));
+    }
+
+    fn set(&self, ready: Result<(), String>) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = ready;
+    }
+
+    fn answer(&self) -> (StatusCode, String) {
+        match &*self.0.read().unwrap_or_else(PoisonError::into_inner) {
+            Ok(()) => (StatusCode::OK, "ready\n".to_owned()),
+            Err(why) => (StatusCode::SERVICE_UNAVAILABLE, format!("{why}\n")),
+        }
     }
 }
 
@@ -36,9 +57,7 @@ pub(crate) async fn serve(
     metrics: PrometheusHandle,
     stop: CancellationToken,
 ) -> std::io::Result<()> {
-    let ready = move |State(readiness): State<Readiness>| async move {
-        if readiness.get() { (StatusCode::OK, "ready\n") } else { (StatusCode::SERVICE_UNAVAILABLE, "the stores are not reached yet\n") }
-    };
+    let ready = |State(readiness): State<Readiness>| async move { readiness.answer() };
     let (upkeep, over) = (metrics.clone(), stop.clone());
     tokio::spawn(async move {
         while tokio::time::timeout(UPKEEP, over.cancelled()).await.is_err() {

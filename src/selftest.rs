@@ -30,7 +30,7 @@ pub(crate) struct Selftest {
 }
 
 pub(crate) async fn run(flags: Selftest) -> anyhow::Result<()> {
-    let redis = flags.redis.redis().context("set REDIS_URL or --redis-url, or a file that holds it: REDIS_URL_FILE")?;
+    let redis = flags.redis.needed()?;
     let worker = Worker::builder("").settings(operator::redis(&redis)).queue(format!("{}.{NAME}", flags.namespace));
     let worker = worker.task(NAME, |_: Task| async { Ok::<_, Failure>(Outcome::message("it works")) }).build()?;
     let client = kube::Client::try_default().await.context("no API server; inside a cluster the pod needs a service account")?;

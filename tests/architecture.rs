@@ -9,8 +9,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("client", &["core"]),
     ("core", &[]),
     ("crd", &["core"]),
-    ("store", &["core", "proof"]),
-    ("queue", &["core", "proof"]),
+    ("store", &["core", "proof", "tls"]),
+    ("queue", &["core", "proof", "tls"]),
     ("worker", &["core", "proof", "queue"]),
     ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "why"]),
     ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry"]),
@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("selftest", &[]),
     ("standalone", &["Work"]),
     ("telemetry", &[]),
+    ("tls", &[]),
     ("why", &["core", "store"]),
 ];
 

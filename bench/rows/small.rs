@@ -24,7 +24,7 @@ pub(crate) async fn run(scale: Scale) -> Vec<Figure> {
     site.work("noop", 4, 10);
     let waiting = Waiting::default();
     let watch = tokio::spawn(watch(site.jobs(), waiting.clone()));
-    let (mut rates, mut tails, mut writes, mut events) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut rates, mut tails, mut costs) = (Vec::new(), Vec::new(), Vec::new());
     for run in 0..=scale.runs {
         let before = Meter::read(&site).await;
         let began = Instant::now();
@@ -37,17 +37,25 @@ pub(crate) async fn run(scale: Scale) -> Vec<Figure> {
         if run > 0 {
             rates.push(f64::from(jobs) / seconds);
             tails.push(tail(took));
-            writes.push(cost.api_writes / f64::from(jobs));
-            events.push(cost.events / f64::from(jobs));
+            costs.push(cost);
         }
     }
     watch.abort();
     site.close().await;
+    let per_job = |of: fn(&Meter) -> f64| costs.iter().map(|cost| of(cost) / f64::from(jobs)).collect::<Vec<f64>>();
+    let millis = |name: &str, of: fn(&Meter) -> f64| Figure::of(name, "ms/job", per_job(of).into_iter().map(|cpu| cpu * 1e3).collect());
     vec![
         Figure::of("jobs done", "jobs/s", rates).at_least(100.0),
         Figure::of("create to Complete, p99", "ms", tails),
-        Figure::of("API writes beside the create", "per job", writes).at_most(2.0).fixed(),
-        Figure::of("Events", "per job", events).fixed(),
+        Figure::of("API writes beside the create", "per job", per_job(|cost| cost.api_writes)).at_most(2.0).fixed(),
+        Figure::of("Events", "per job", per_job(|cost| cost.events)).fixed(),
+        Figure::of("SQL statements", "per job", per_job(|cost| cost.statements)).by_batch(),
+        Figure::of("transactions", "per job", per_job(|cost| cost.transactions)).by_batch(),
+        millis("API server and etcd CPU", |cost| cost.api_cpu),
+        millis("Postgres CPU", |cost| cost.postgres_cpu),
+        millis("operator CPU", |cost| cost.operator_cpu),
+        millis("worker CPU", |cost| cost.worker_cpu),
+        millis("Redis CPU", |cost| cost.redis_cpu),
     ]
 }
 

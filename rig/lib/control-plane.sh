@@ -20,6 +20,13 @@ cluster() { "$kubectl_program" --kubeconfig "$admin_kubeconfig" "$@"; }
 # --- keys -------------------------------------------------------------------------------------
 new_key() { openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out "$1" 2>/dev/null; }
 
+# make_authority NAME SUBJECT
+make_authority() {
+  new_key "$pki/$1.key"
+  openssl req -x509 -new -key "$pki/$1.key" -subj "$2" -days 365 -out "$pki/$1.crt" \
+    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
+}
+
 # make_cert NAME SUBJECT USAGE [NAMES]
 make_cert() {
   new_key "$pki/$1.key"
@@ -42,9 +49,7 @@ make_keys() {
   rm -rf "$pki"
   mkdir -p "$kube"
   mkdir -m 700 "$pki"
-  new_key "$pki/ca.key"
-  openssl req -x509 -new -key "$pki/ca.key" -subj /CN=igor-rig-ca -days 365 -out "$pki/ca.crt" \
-    -addext basicConstraints=critical,CA:TRUE -addext keyUsage=critical,keyCertSign,cRLSign
+  make_authority ca /CN=igor-rig-ca
   make_cert apiserver /CN=kube-apiserver serverAuth,clientAuth \
     "IP:$api_host,IP:10.96.0.1,DNS:localhost,DNS:kubernetes,DNS:kubernetes.default,DNS:kubernetes.default.svc"
   make_cert admin /O=system:masters/CN=admin clientAuth

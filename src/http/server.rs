@@ -50,7 +50,7 @@ async fn serve(
     stop: &CancellationToken,
     readiness: &Readiness,
 ) -> Result<(), Error> {
-    let Some(ledger) = connect(database, stop).await? else { return Ok(()) };
+    let Some(ledger) = connect(database, readiness, stop).await? else { return Ok(()) };
     tokio::spawn(renew(ledger.clone(), stop.clone()));
     let (listen, limits) = (config.listen, config.limits);
     let listener = TcpListener::bind(listen).await.map_err(|source| Error::Listen { address: listen, source })?;
@@ -59,7 +59,7 @@ async fn serve(
         tracing::warn!(address = %local, "EVERYBODY who reaches this address may do EVERYTHING: there is no auth");
     }
     let router = router(Api::new(ledger.clone(), client().await?, config, queue));
-    readiness.set(true);
+    readiness.ready();
     tracing::info!(address = %local, "serving");
     accept(listener, router, limits, stop).await;
     ledger.close().await;
@@ -78,7 +78,7 @@ async fn client() -> Result<kube::Client, Error> {
 }
 
 /// Reaches the ledger; one that is away is waited for. `None` when told to stop meanwhile.
-async fn connect(database: &store::Settings, stop: &CancellationToken) -> Result<Option<store::Store>, Error> {
+async fn connect(database: &store::Settings, readiness: &Readiness, stop: &CancellationToken) -> Result<Option<store::Store>, Error> {
     let mut pause = Duration::from_millis(200);
     loop {
         match store::Store::connect(database).await {
@@ -86,7 +86,10 @@ async fn connect(database: &store::Settings, stop: &CancellationToken) -> Result
             Err(error) if error.class() != store::Class::Transient && !matches!(error, store::Error::Schema { .. }) => {
                 return Err(Error::Ledger(error));
             }
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet");
+                readiness.not_yet(&error);
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

@@ -69,8 +69,8 @@ pub async fn run(config: config::Operator) -> Result<(), Error> {
     let metrics = telemetry::metrics().map_err(|source| Error::Metrics { source })?;
     let address = config.metrics_addr;
     let probes = tokio::spawn(probes::serve(address, readiness.clone(), metrics, stop.clone()));
-    let Some(context) = connect(config, &stop).await? else { return Ok(()) };
-    readiness.set(true);
+    let Some(context) = connect(config, &readiness, &stop).await? else { return Ok(()) };
+    readiness.ready();
     tokio::spawn(stores::renew(context.store.clone(), stop.clone()));
     let lease = context.config.lease.clone();
     tracing::info!(identity = %context.identity, lease = %lease.name, "ready");
@@ -101,13 +101,16 @@ fn identity(lease: &config::Lease) -> String {
 }
 
 /// Reaches the stores and checks whose they are; what is away is waited for. `None` when told to stop meanwhile.
-async fn connect(config: config::Operator, stop: &CancellationToken) -> Result<Option<Arc<Context>>, Error> {
+async fn connect(config: config::Operator, readiness: &Readiness, stop: &CancellationToken) -> Result<Option<Arc<Context>>, Error> {
     let mut pause = Duration::from_millis(200);
     loop {
         match try_connect(&config).await {
             Ok(context) => return Ok(Some(Arc::new(context))),
             Err(error) if !error.is_transient() => return Err(error),
-            Err(error) => tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet"),
+            Err(error) => {
+                tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet");
+                readiness.not_yet(&error);
+            }
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

@@ -20,12 +20,13 @@ pub fn database(address: &Address) -> store::Settings {
 
 /// How Redis is reached.
 pub fn redis(redis: &config::Redis) -> queue::Settings {
-    let config::RedisTls { ca_file, cert_file, key_file } = redis.tls.clone();
+    let config::RedisTls { mode, ca_file, cert_file, key_file } = redis.tls.clone();
     let settings = match &redis.address {
         Address::Url(url) => queue::Settings::new(url.expose(), &redis.prefix),
         Address::File(path) => queue::Settings::of_file(path, &redis.prefix),
     };
-    queue::Settings { tls: queue::Tls { ca_file, cert_file, key_file }, ..settings }
+    let spoken = mode.map(|mode| mode == config::RedisTlsMode::VerifyFull);
+    queue::Settings { tls: queue::Tls { spoken, ca_file, cert_file, key_file }, ..settings }
 }
 
 /// Keeps the address of new connections to the ledger what its file says.

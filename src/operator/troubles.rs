@@ -41,40 +41,51 @@ struct Failing {
     trouble: Trouble,
 }
 
-/// The loops that fail, by name; shared.
+/// The loops that fail, and what was made of it.
+#[derive(Debug, Default)]
+struct Known {
+    /// By the loop's name.
+    failing: BTreeMap<&'static str, Failing>,
+    /// The reason that people were told last. Time alone makes a failure one to tell, so what was shown before a call says nothing.
+    told: Option<&'static str>,
+}
+
+impl Known {
+    /// Whether people are to be told something else from now on.
+    fn is_news(&mut self) -> bool {
+        let reason = shown(&self.failing).map(|trouble| trouble.reason);
+        std::mem::replace(&mut self.told, reason) != reason
+    }
+}
+
+/// Troubles of the loops; shared.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Troubles(Arc<Mutex<BTreeMap<&'static str, Failing>>>);
+pub(super) struct Troubles(Arc<Mutex<Known>>);
 
 impl Troubles {
-    fn failing(&self) -> MutexGuard<'_, BTreeMap<&'static str, Failing>> {
+    fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A loop failed; whether that is what people are told from now on.
+    /// A loop failed; whether people are to be told something else from now on.
     pub(super) fn failed(&self, work: &'static str, error: &Error) -> bool {
-        let mut failing = self.failing();
-        let was = shown(&failing);
+        let mut known = self.known();
         let trouble = Trouble::of(error);
         let first = Failing { times: 0, since: Instant::now(), trouble: trouble.clone() };
-        let known = failing.entry(work).or_insert(first);
-        (known.times, known.trouble) = (known.times + 1, trouble);
-        shown(&failing).map(|trouble| trouble.reason) != was.map(|trouble| trouble.reason)
+        let failing = known.failing.entry(work).or_insert(first);
+        (failing.times, failing.trouble) = (failing.times + 1, trouble);
+        known.is_news()
     }
 
-    /// A loop works; whether people were told otherwise.
+    /// A loop works; whether people are to be told something else from now on.
     pub(super) fn fine(&self, work: &'static str) -> bool {
-        let mut failing = self.failing();
-        if failing.is_empty() {
-            return false;
-        }
-        let was = shown(&failing);
-        failing.remove(work);
-        shown(&failing) != was
+        let mut known = self.known();
+        known.failing.remove(work).is_some() && known.is_news()
     }
 
     /// What people are told.
     pub(super) fn shown(&self) -> Option<Trouble> {
-        shown(&self.failing())
+        shown(&self.known().failing)
     }
 }
 
@@ -94,8 +105,8 @@ mod tests {
         assert!(!troubles.failed("dispatcher", &error) && !troubles.failed("dispatcher", &error) && !troubles.failed("dispatcher", &error));
         assert_eq!(troubles.shown(), None);
         tokio::time::advance(LASTING).await;
-        // Time alone makes it lasting: the next failure tells.
-        troubles.failed("dispatcher", &error);
+        // Time alone makes it lasting: the next failure tells, once.
+        assert!(troubles.failed("dispatcher", &error) && !troubles.failed("dispatcher", &error));
         let told = Trouble { reason: "ReconcileError", message: "the cache of jobs is gone".to_owned() };
         assert_eq!(troubles.shown(), Some(told));
         assert!(!troubles.fine("collector"));

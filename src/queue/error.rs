@@ -3,6 +3,7 @@
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
 use super::TypeKey;
+use crate::tls;
 
 /// A failed act of the queue.
 #[derive(Debug, thiserror::Error)]
@@ -55,10 +56,19 @@ pub enum Error {
 }
 
 impl Error {
-    /// Whether the same request may succeed later without anybody changing anything.
+    /// No connection; what TLS and Redis say of who is not let in is put into words.
+    pub(super) fn connect(source: RedisError) -> Self {
+        let why = match source.kind() {
+            ErrorKind::AuthenticationFailed => Some("Redis does not take the user and the password that it is given"),
+            _ => tls::explained(&source),
+        };
+        Self::Connect(why.map_or(source, |why| std::io::Error::other(why).into()))
+    }
+
+    /// Whether the same request may succeed later: the server comes back, or its password is written into the file.
     pub fn is_transient(&self) -> bool {
         match self {
-            Self::Connect(source) => !matches!(source.kind(), ErrorKind::AuthenticationFailed | ErrorKind::InvalidClientConfig),
+            Self::Connect(source) => source.kind() != ErrorKind::InvalidClientConfig,
             Self::Unknown { .. } => true,
             Self::Refused { source, .. } => is_passing(source),
             Self::Settings { .. } | Self::NoMeta(_) | Self::Fenced(_) | Self::Unreadable { .. } => false,

@@ -49,10 +49,10 @@ impl Link {
         }
         let config = AsyncConnectionConfig::new().set_connection_timeout(Some(CONNECT_TIMEOUT)).set_response_timeout(self.response_timeout);
         let client = self.settings.client()?;
-        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(Error::Connect)?;
+        let mut connection = client.get_multiplexed_async_connection_with_config(&config).await.map_err(Error::connect)?;
         // A name is a courtesy; an ACL that forbids it is no reason not to work.
         let named = connection.send_packed_command(redis::cmd("CLIENT").arg("SETNAME").arg(&*self.name)).await;
-        named.map(drop).or_else(|error| if is_answer(&error) { Ok(()) } else { Err(error) }).map_err(Error::Connect)?;
+        named.map(drop).or_else(|error| if is_answer(&error) { Ok(()) } else { Err(error) }).map_err(Error::connect)?;
         slot.made += 1;
         slot.connection = Some(connection.clone());
         Ok((slot.made, connection))

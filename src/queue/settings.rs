@@ -1,8 +1,11 @@
 //! Where Redis is and how to be let in.
 
+use std::num::ParseIntError;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
-use redis::{ClientTlsConfig, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
+use redis::io::tcp::TcpSettings;
+use redis::{ClientTlsConfig, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
 
 use super::Error;
 
@@ -11,15 +14,12 @@ use super::Error;
 pub struct Settings {
     /// `redis://host:port/db`, or `rediss://` for TLS.
     pub url: String,
-    /// A file that holds the address instead.
+    /// A file that holds the address instead, or a folder as a secret is mounted: its file `uri`, else its parts `host`, `port`,
+    /// `username` (or `user`), `password` and `db`.
     pub url_file: Option<PathBuf>,
     /// The first part of every key.
     pub prefix: String,
-    /// A file holding the ACL user's name; else the URL's.
-    pub username_file: Option<PathBuf>,
-    /// A file holding the password; else the URL's.
-    pub password_file: Option<PathBuf>,
-    /// For `rediss://`.
+    /// Whom to trust, and who we are.
     pub tls: Tls,
 }
 
@@ -33,6 +33,8 @@ impl std::fmt::Debug for Settings {
 /// Certificates in PEM files; empty means the system's trust store and no client certificate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tls {
+    /// Whether TLS is spoken. Has to agree with the address; one in parts says nothing of it, and means TLS unless this says no.
+    pub spoken: Option<bool>,
     /// Whom to trust instead of the system's store.
     pub ca_file: Option<PathBuf>,
     /// The client's certificate; needs `key_file`.
@@ -44,7 +46,7 @@ pub struct Tls {
 impl Settings {
     /// The Redis at `url`, without files.
     pub fn new(url: impl Into<String>, prefix: impl Into<String>) -> Self {
-        Self { url: url.into(), url_file: None, prefix: prefix.into(), username_file: None, password_file: None, tls: Tls::default() }
+        Self { url: url.into(), url_file: None, prefix: prefix.into(), tls: Tls::default() }
     }
 
     /// The Redis at the address that the file holds.
@@ -54,32 +56,73 @@ impl Settings {
 
     /// A client as of now: reads the files.
     pub(crate) fn client(&self) -> Result<redis::Client, Error> {
-        let url = self.url_file.as_deref().map_or_else(|| Ok(self.url.clone()), word)?;
-        // The URL may hold a password: it is not repeated.
-        let info = url.as_str().into_connection_info().map_err(|source| unusable("the URL".to_owned(), source))?;
-        let mut redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
-        if let Some(path) = &self.username_file {
-            redis = redis.set_username(word(path)?);
+        let info = self.info()?;
+        let spoken = matches!(info.addr(), ConnectionAddr::TcpTls { .. });
+        self.tls.check(spoken)?;
+        let redis = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP2).set_skip_set_lib_name();
+        // Else the end of what is longer than a packet, or a record of TLS, waits for the server to confirm its beginning.
+        let info = info.set_redis_settings(redis).set_tcp_settings(TcpSettings::default().set_nodelay(true));
+        let client = if spoken { redis::Client::build_with_tls(info, self.tls.certificates()?) } else { redis::Client::open(info) };
+        client.map_err(|source| unusable("the URL", source))
+    }
+
+    fn info(&self) -> Result<ConnectionInfo, Error> {
+        let Some(path) = &self.url_file else { return of_url(&self.url) };
+        if !path.is_dir() {
+            return of_url(&word(path)?);
         }
-        if let Some(path) = &self.password_file {
-            redis = redis.set_password(word(path)?);
+        match part(path, "uri")? {
+            Some(url) => of_url(&url),
+            None => self.of_parts(path),
         }
-        let info = info.set_redis_settings(redis);
-        let client = if url.starts_with("rediss:") || url.starts_with("valkeys:") {
-            redis::Client::build_with_tls(info, self.tls.certificates()?)
-        } else {
-            redis::Client::open(info)
+    }
+
+    fn of_parts(&self, folder: &Path) -> Result<ConnectionInfo, Error> {
+        let Some(host) = part(folder, "host")? else {
+            return Err(unusable(folder.display().to_string(), "there is neither uri nor host"));
         };
-        client.map_err(|source| unusable("the URL".to_owned(), source))
+        let port = number(folder, "port")?.unwrap_or(6379);
+        let address = if self.tls.spoken == Some(false) {
+            ConnectionAddr::Tcp(host, port)
+        } else {
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
+        };
+        let info = address.into_connection_info().map_err(|source| unusable("the host", source))?;
+        let mut redis = info.redis_settings().clone();
+        if let Some(user) = part(folder, "username")?.map_or_else(|| part(folder, "user"), |user| Ok(Some(user)))? {
+            redis = redis.set_username(user);
+        }
+        if let Some(password) = part(folder, "password")? {
+            redis = redis.set_password(password);
+        }
+        if let Some(db) = number(folder, "db")? {
+            redis = redis.set_db(db);
+        }
+        Ok(info.set_redis_settings(redis))
     }
 }
 
+/// The URL may hold a password: it is not repeated.
+fn of_url(url: &str) -> Result<ConnectionInfo, Error> {
+    url.into_connection_info().map_err(|source| unusable("the URL", source))
+}
+
 impl Tls {
+    /// Refuses what would be plaintext against somebody's wish, or the reverse.
+    fn check(&self, spoken: bool) -> Result<(), Error> {
+        let wanted = self.spoken.or((self.ca_file.is_some() || self.cert_file.is_some()).then_some(true));
+        match (wanted, spoken) {
+            (Some(true), false) => Err(unusable("redis:// is plaintext", "TLS is asked for by its mode or by certificates: say rediss://")),
+            (Some(false), true) => Err(unusable("rediss:// is TLS", "its mode says that there is none: say redis://")),
+            _ => Ok(()),
+        }
+    }
+
     fn certificates(&self) -> Result<TlsCertificates, Error> {
         let client_tls = match (&self.cert_file, &self.key_file) {
             (Some(cert), Some(key)) => Some(ClientTlsConfig { client_cert: bytes(cert)?, client_key: bytes(key)? }),
             (None, None) => None,
-            _ => return Err(unusable("certificate and key".to_owned(), "one of the two is missing")),
+            _ => return Err(unusable("certificate and key", "one of the two is missing")),
         };
         Ok(TlsCertificates { client_tls, root_cert: self.ca_file.as_deref().map(bytes).transpose()? })
     }
@@ -94,23 +137,26 @@ fn word(path: &Path) -> Result<String, Error> {
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
-fn unusable(what: String, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
-    Error::Settings { what, source: source.into() }
+/// A file of the folder; an empty one says nothing.
+fn part(folder: &Path, name: &str) -> Result<Option<String>, Error> {
+    let path = folder.join(name);
+    let there = path.try_exists().map_err(|source| unusable(path.display().to_string(), source))?;
+    let text = there.then(|| word(&path)).transpose()?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+fn number<Number: FromStr<Err = ParseIntError>>(folder: &Path, name: &str) -> Result<Option<Number>, Error> {
+    let number = part(folder, name)?.map(|text| text.parse()).transpose();
+    number.map_err(|source| unusable(folder.join(name).display().to_string(), source))
+}
+
+fn unusable(what: impl Into<String>, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> Error {
+    Error::Settings { what: what.into(), source: source.into() }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn secrets_come_from_files_without_their_line_end() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        std::fs::write(file.path(), "se cret\n").unwrap();
-        let settings = Settings { password_file: Some(file.path().to_owned()), ..Settings::new("redis://u:other@127.0.0.1:1/2", "igor") };
-        let client = settings.client().unwrap();
-        let redis = client.get_connection_info().redis_settings();
-        assert_eq!((redis.username(), redis.password(), redis.db()), (Some("u"), Some("se cret"), 2));
-    }
 
     #[test]
     fn an_address_in_a_file_is_read_at_each_client() {
@@ -126,9 +172,42 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_holds_the_address_or_its_parts_and_parts_mean_tls() {
+        let folder = tempfile::tempdir().unwrap();
+        let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+        let mut settings = Settings::of_file(folder.path(), "igor");
+        let missing = settings.client().unwrap_err().to_string();
+        assert_eq!(missing, format!("cannot use the Redis settings: {}", folder.path().display()));
+        for (name, text) in [("host", "queue\n"), ("port", "6380"), ("user", "igor"), ("password", "p@ss/w:rd\n"), ("db", "3")] {
+            write(name, text);
+        }
+        let info = settings.client().unwrap().get_connection_info().clone();
+        assert!(matches!(info.addr(), ConnectionAddr::TcpTls { host, port: 6380, insecure: false, .. } if host == "queue"), "{info:?}");
+        let redis = info.redis_settings();
+        assert_eq!((redis.username(), redis.password(), redis.db()), (Some("igor"), Some("p@ss/w:rd"), 3));
+        settings.tls.spoken = Some(false);
+        assert_eq!(settings.client().unwrap().get_connection_info().addr(), &ConnectionAddr::Tcp("queue".into(), 6380));
+        write("port", "many");
+        assert!(settings.client().unwrap_err().to_string().ends_with("/port"));
+        write("uri", "redis://elsewhere");
+        assert_eq!(settings.client().unwrap().get_connection_info().addr(), &ConnectionAddr::Tcp("elsewhere".into(), 6379));
+    }
+
+    #[test]
+    fn what_would_be_plaintext_against_the_wish_is_refused() {
+        let said =
+            |url: &str, tls: Tls| Settings { tls, ..Settings::new(url, "igor") }.client().map(drop).map_err(|error| error.to_string());
+        let plain = Err("cannot use the Redis settings: redis:// is plaintext".to_owned());
+        assert_eq!(said("redis://h", Tls { spoken: Some(true), ..Tls::default() }), plain);
+        assert_eq!(said("redis://h", Tls { ca_file: Some("/ca.crt".into()), ..Tls::default() }), plain);
+        assert!(said("rediss://h", Tls { spoken: Some(false), ..Tls::default() }).is_err());
+        assert_eq!(said("redis://h", Tls { spoken: Some(false), ..Tls::default() }), Ok(()));
+    }
+
+    #[test]
     fn a_missing_file_and_a_bad_url_are_named_without_the_url() {
-        let missing = Settings { password_file: Some("/nonexistent/pw".into()), ..Settings::new("redis://127.0.0.1", "igor") };
-        assert_eq!(missing.client().unwrap_err().to_string(), "cannot use the Redis settings: /nonexistent/pw");
+        let missing = Settings::of_file("/nonexistent/uri", "igor");
+        assert_eq!(missing.client().unwrap_err().to_string(), "cannot use the Redis settings: /nonexistent/uri");
         let bad = Settings::new("http://:hidden@x", "igor").client().unwrap_err();
         assert_eq!(bad.to_string(), "cannot use the Redis settings: the URL");
     }

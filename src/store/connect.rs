@@ -1,14 +1,12 @@
 //! The pools of connections, and the frame of every transaction: the epoch first, the failed act named.
 
 use std::ops::{Deref, DerefMut};
-use std::path::PathBuf;
-use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::histogram;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
+use sqlx::postgres::{PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
@@ -16,6 +14,7 @@ use tokio::time::Instant;
 use super::error::Error;
 use super::facts::Epoch;
 use super::migrate;
+use super::settings::Settings;
 use crate::proof::{self, Safeguard, is_left_out};
 
 /// How long a whole transaction may take before its connection is given up: above the server's own limits.
@@ -28,42 +27,6 @@ const ACQUIRE: Duration = Duration::from_secs(4);
 /// How long a connection that comes back to its pool gets to say that it is alive. One whose other end is gone without a word would
 /// be waited for until the kernel gives it up, a quarter of an hour, and its place with it.
 const ALIVE: Duration = Duration::from_secs(4);
-
-/// Where the ledger is.
-#[derive(Clone)]
-pub struct Settings {
-    /// Its address; may hold a password, so it is never printed.
-    pub url: String,
-    /// A file that holds the address instead; [`Store::renew`] reads it again.
-    pub url_file: Option<PathBuf>,
-    /// Most connections that write at once; as many again read.
-    pub connections: u32,
-}
-
-impl Settings {
-    /// The ledger at `url`, with four connections that write.
-    pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), url_file: None, connections: 4 }
-    }
-
-    /// The ledger at the address that the file holds.
-    pub fn of_file(path: impl Into<PathBuf>) -> Self {
-        Self { url_file: Some(path.into()), ..Self::new("") }
-    }
-
-    /// How to connect, as of now.
-    pub(super) fn options(&self) -> Result<PgConnectOptions, Error> {
-        let Some(path) = &self.url_file else { return PgConnectOptions::from_str(&self.url).map_err(Error::Address) };
-        let url = std::fs::read_to_string(path).map_err(|source| Error::AddressFile { path: path.clone(), source })?;
-        PgConnectOptions::from_str(url.trim()).map_err(Error::Address)
-    }
-}
-
-impl std::fmt::Debug for Settings {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Settings").field("connections", &self.connections).finish_non_exhaustive()
-    }
-}
 
 /// The ledger. Clones share its connections.
 #[derive(Clone, Debug)]
@@ -85,8 +48,8 @@ impl Store {
             .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
             .connect_with(plans.writing(options.clone()))
             .await
-            .map_err(Error::Connect)?;
-        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
+            .map_err(Error::connect)?;
+        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
         migrate::check(&writer).await?;
         Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
     }
@@ -104,7 +67,7 @@ impl Store {
     /// Connects to look only: a standby will do, and whatever writes is refused.
     pub async fn connect_to_read(settings: &Settings) -> Result<Self, Error> {
         let options = settings.options()?.application_name("igor");
-        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::Connect)?;
+        let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
         migrate::check(&reader).await?;
         let plans = Plans::EachTime;
         Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
@@ -312,6 +275,6 @@ pub(super) trait Act<T> {
 
 impl<T> Act<T> for Result<T, sqlx::Error> {
     fn act(self, act: &'static str) -> Result<T, Error> {
-        self.map_err(|source| Error::Act { act, source })
+        self.map_err(|source| Error::act(act, source))
     }
 }

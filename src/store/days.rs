@@ -1,12 +1,11 @@
 //! Old days: listed, sealed when nothing of them changes any more, and dropped for good. For the owner of the tables, by hand.
 
-use std::str::FromStr;
-
-use sqlx::postgres::{PgConnectOptions, PgConnection};
+use sqlx::postgres::PgConnection;
 use sqlx::{ConnectOptions, Connection};
 
 use super::connect::Act;
 use super::error::Error;
+use super::settings::Settings;
 
 /// The ledger's days, over a connection of its own: to index a large day takes longer than any transaction of the operator may.
 pub struct Days {
@@ -29,11 +28,11 @@ pub struct Day {
 }
 
 impl Days {
-    /// Connects to the database at `url`, as the owner of its tables.
-    pub async fn connect(url: &str) -> Result<Self, Error> {
-        let options = PgConnectOptions::from_str(url).map_err(Error::Address)?.application_name("igor partitions");
+    /// Connects to the database, as the owner of its tables.
+    pub async fn connect(settings: &Settings) -> Result<Self, Error> {
+        let options = settings.options()?.application_name("igor partitions");
         let options = options.options([("lock_timeout", "5s")]);
-        Ok(Self { connection: options.connect().await.map_err(Error::Connect)? })
+        Ok(Self { connection: options.connect().await.map_err(Error::connect)? })
     }
 
     /// Every day that is there, the newest first.

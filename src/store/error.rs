@@ -1,6 +1,7 @@
 //! What can go wrong with the ledger, and how a caller is to take it.
 
 use super::facts::Epoch;
+use crate::tls;
 
 /// How a failure is to be taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +30,18 @@ pub enum Error {
         /// Why.
         #[source]
         source: std::io::Error,
+    },
+    /// The folder that should hold the parts of the address does not.
+    #[error("there is neither uri nor host in {}", path.display())]
+    AddressParts {
+        /// The folder.
+        path: std::path::PathBuf,
+    },
+    /// The file with the port holds something else.
+    #[error("{} is no number of a port", path.display())]
+    Port {
+        /// The file.
+        path: std::path::PathBuf,
     },
     /// No connection.
     #[error("cannot connect to the ledger")]
@@ -114,11 +127,23 @@ pub enum Error {
 }
 
 impl Error {
+    /// No connection; what TLS says of it is put into words.
+    pub(super) fn connect(source: sqlx::Error) -> Self {
+        Self::Connect(in_words(source))
+    }
+
+    /// A statement failed, maybe for want of a connection.
+    pub(super) fn act(act: &'static str, source: sqlx::Error) -> Self {
+        Self::Act { act, source: in_words(source) }
+    }
+
     /// How this is to be taken.
     pub fn class(&self) -> Class {
         match self {
             Self::Address(_)
             | Self::AddressFile { .. }
+            | Self::AddressParts { .. }
+            | Self::Port { .. }
             | Self::Schema { .. }
             | Self::OtherInstall { .. }
             | Self::HistoryArchived { .. }
@@ -152,6 +177,20 @@ impl Error {
     pub(super) fn is_bad_row(&self) -> bool {
         self.sqlstate().is_some_and(|code| code.starts_with("22") || code.starts_with("23")) && !self.is_missing_partition()
     }
+}
+
+/// sqlx's own words for a server without TLS.
+const NO_TLS: &str = "server does not support TLS";
+
+fn in_words(error: sqlx::Error) -> sqlx::Error {
+    let why = match &error {
+        sqlx::Error::Tls(why) if why.to_string() == NO_TLS => {
+            Some("the server does not speak TLS; where its network is trusted, sslmode=disable in the address or PGSSLMODE does without")
+        }
+        sqlx::Error::Io(why) => tls::explained(why),
+        _ => None,
+    };
+    why.map_or(error, |why| sqlx::Error::Tls(why.into()))
 }
 
 /// All of these pass, also at a commit, where it stays unknown what was done: serialisation, deadlock, lock and statement timeouts, a

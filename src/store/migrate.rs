@@ -7,8 +7,9 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{ConnectOptions, Connection};
 
-use super::connect::{Act, Settings};
+use super::connect::Act;
 use super::error::Error;
+use super::settings::Settings;
 
 static MIGRATIONS: Migrator = sqlx::migrate!();
 
@@ -21,7 +22,7 @@ const TURN: i64 = 7_239_084_114;
 /// Brings the schema up to this program's version. Two at once take turns.
 pub async fn migrate(settings: &Settings) -> Result<(), Error> {
     let options = settings.options()?.application_name("igor migrate");
-    let mut connection = options.connect().await.map_err(Error::Connect)?;
+    let mut connection = options.connect().await.map_err(Error::connect)?;
     let outcome = under_turn(&mut connection).await;
     // Closed in any case: the turn goes with the connection.
     connection.close().await.ok();

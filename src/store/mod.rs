@@ -28,12 +28,14 @@ mod owner;
 mod partitions;
 mod plain;
 mod rows;
+mod settings;
 mod time;
 mod views;
 
-pub use connect::{Settings, Store};
+pub use connect::Store;
 pub use days::{Day, Days};
 pub use error::{Class, Error};
 pub use facts::*;
 pub use grow::MAX_ADDED;
 pub use migrate::migrate;
+pub use settings::Settings;

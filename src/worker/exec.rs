@@ -23,6 +23,19 @@ const LATER: Duration = Duration::from_secs(10);
 /// How long a process may take to end after SIGTERM before it gets SIGKILL.
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
+/// What says where the stores are, and where the keys to them lie.
+const STORES: [&str; 9] = [
+    "REDIS_URL",
+    "REDIS_URL_FILE",
+    "REDIS_TLS_MODE",
+    "REDIS_CA_FILE",
+    "REDIS_CERT_FILE",
+    "REDIS_KEY_FILE",
+    "DATABASE_URL",
+    "DATABASE_URL_FILE",
+    "PGSSLKEY",
+];
+
 /// The end of stderr that is kept to find its last line.
 const TAIL: usize = 8 * 1024;
 
@@ -54,7 +67,7 @@ pub async fn run(program: &Program, kind: &str, task: &Task) -> Result<Outcome, 
     let mut command = Command::new(&program.command);
     command.args(&program.arguments).process_group(0).kill_on_drop(true).stdin(Stdio::piped()).stderr(Stdio::piped());
     // The addresses of stores may hold passwords, and are not the task's business.
-    for secret in ["REDIS_URL", "REDIS_URL_FILE", "DATABASE_URL", "DATABASE_URL_FILE"] {
+    for secret in STORES {
         command.env_remove(secret);
     }
     command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());

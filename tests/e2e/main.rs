@@ -24,6 +24,7 @@ mod redis_lost;
 mod restore;
 mod steer;
 mod steering;
+mod tls;
 mod unreadable;
 mod why;
 mod world;

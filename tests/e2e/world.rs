@@ -24,6 +24,8 @@ pub(crate) struct World {
     cluster: Cluster,
     pub(crate) database: Database,
     pub(crate) folder: PathBuf,
+    /// How programs are told where the stores are.
+    stores: Vec<(&'static str, String)>,
     task_lease: f64,
     processes: std::sync::atomic::AtomicU32,
 }
@@ -58,7 +60,18 @@ where
     Test: FnOnce(std::sync::Arc<World>, Shared) -> Run,
     Run: Future<Output = ()>,
 {
-    let world = std::sync::Arc::new(World::new(name, setup.task_lease).await);
+    let database = stores::database().await;
+    let told = vec![("DATABASE_URL", database.url.clone()), ("REDIS_URL", stores::redis_url())];
+    world_of(name, setup, database, told, test).await;
+}
+
+/// The same with stores of which programs are told by these variables.
+pub(crate) async fn world_of<Test, Run>(name: &str, setup: Setup, database: Database, stores: Vec<(&'static str, String)>, test: Test)
+where
+    Test: FnOnce(std::sync::Arc<World>, Shared) -> Run,
+    Run: Future<Output = ()>,
+{
+    let world = std::sync::Arc::new(World::new(name, setup.task_lease, database, stores).await);
     let operators = (0..setup.operators).map(|_| world.operator()).collect();
     let workers = (0..setup.workers).map(|_| world.worker(&[])).collect();
     let running = Shared::new(Running { operators, workers }.into());
@@ -71,12 +84,12 @@ where
 }
 
 impl World {
-    async fn new(name: &str, task_lease: f64) -> Self {
+    async fn new(name: &str, task_lease: f64, database: Database, stores: Vec<(&'static str, String)>) -> Self {
         let cluster = Cluster::new(&name.replace('_', "-").chars().take(30).collect::<String>()).await;
         let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("target/failures").join(name);
         std::fs::remove_dir_all(&folder).ok();
         std::fs::create_dir_all(&folder).expect("a folder for logs");
-        Self { cluster, database: stores::database().await, folder, task_lease, processes: 0.into() }
+        Self { cluster, database, folder, stores, task_lease, processes: 0.into() }
     }
 
     /// The program, told where the stores are; and a name for its log.
@@ -85,8 +98,7 @@ impl World {
         let mut command = Command::new(env!("CARGO_BIN_EXE_igor"));
         command
             .arg(subcommand)
-            .env("DATABASE_URL", &self.database.url)
-            .env("REDIS_URL", stores::redis_url())
+            .envs(self.stores.iter().map(|(name, value)| (name, value)))
             .env("IGOR_PREFIX", &self.cluster.namespace)
             .env("IGOR_LOG", "info,igor=debug")
             .env("RUST_BACKTRACE", "1");

@@ -48,6 +48,8 @@ fn a_value_that_there_is_not_is_refused_at_every_depth() {
         ("operater={}", "operater"),
         (r#"operator={"replica": 3}"#, "replica"),
         (r#"postgres={"tls": {"sslmode": "require"}}"#, "sslmode"),
+        (r#"postgres={"keys": {"pasword": "a"}}"#, "pasword"),
+        (r#"redis={"tls": {"mode": "require"}}"#, "mode"),
         (r#"workers=[{"name": "a", "cocurrency": 3}]"#, "cocurrency"),
         (r#"workers=[{"name": "a", "hpa": {"max": 3}}]"#, "max"),
         (r#"config={"clusterID": "a"}"#, "clusterID"),

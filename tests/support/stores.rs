@@ -8,29 +8,36 @@ use super::{from_rig, unique};
 pub(crate) struct Database {
     pub(crate) url: String,
     pub(crate) pool: PgPool,
-    name: String,
+    pub(crate) name: String,
+    /// Where an administrator finds the server.
+    server: String,
 }
 
 /// Makes an empty database and migrates it.
 pub(crate) async fn database() -> Database {
+    database_at(from_rig("IGOR_TEST_DATABASE_URL")).await
+}
+
+/// The same on a server that is not the rig's.
+pub(crate) async fn database_at(server: String) -> Database {
     let name = new_name();
-    administer(&format!("CREATE DATABASE {name}")).await;
-    igor::store::migrate(&igor::store::Settings::new(address(&name))).await.expect("the migrations");
-    Database::open(name).await
+    administer(&server, &format!("CREATE DATABASE {name}")).await;
+    igor::store::migrate(&igor::store::Settings::new(with_database(&server, &name))).await.expect("the migrations");
+    Database::open(name, server).await
 }
 
 /// Makes a copy of a migrated database that nobody is connected to, which is quicker than to migrate another.
 pub(crate) async fn copy(template: &str) -> Database {
-    let name = new_name();
-    administer(&format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
-    Database::open(name).await
+    let (name, server) = (new_name(), from_rig("IGOR_TEST_DATABASE_URL"));
+    administer(&server, &format!("CREATE DATABASE {name} TEMPLATE {template}")).await;
+    Database::open(name, server).await
 }
 
 impl Database {
-    async fn open(name: String) -> Self {
-        let url = address(&name);
+    async fn open(name: String, server: String) -> Self {
+        let url = with_database(&server, &name);
         let pool = sqlx::postgres::PgPoolOptions::new().max_connections(2).connect(&url).await.expect("the new database");
-        Self { url, pool, name }
+        Self { url, pool, name, server }
     }
 
     /// Makes it as empty as it was, for another run of the same test: a hundred times quicker than a new one.
@@ -48,7 +55,7 @@ impl Database {
     /// Removes it, whoever is connected.
     pub(crate) async fn remove(&self) {
         self.pool.close().await;
-        administer(&format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
+        administer(&self.server, &format!("DROP DATABASE {} WITH (FORCE)", self.name)).await;
     }
 }
 
@@ -56,12 +63,8 @@ fn new_name() -> String {
     unique("igor").replace('-', "_")
 }
 
-fn address(database: &str) -> String {
-    with_database(&from_rig("IGOR_TEST_DATABASE_URL"), database)
-}
-
-async fn administer(statement: &str) {
-    let mut connection = PgConnection::connect(&from_rig("IGOR_TEST_DATABASE_URL")).await.expect("the test rig's Postgres");
+async fn administer(server: &str, statement: &str) {
+    let mut connection = PgConnection::connect(server).await.expect("the test rig's Postgres");
     connection.execute(sqlx::AssertSqlSafe(statement.to_owned())).await.unwrap_or_else(|error| panic!("{statement}: {error}"));
     connection.close().await.ok();
 }

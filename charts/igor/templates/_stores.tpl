@@ -3,7 +3,7 @@
 {{- if .values.existingSecret -}}{{ .values.existingSecret }}
 {{- else if .root.Values.devStores.enabled -}}{{ include "igor.fullname" .root }}-dev-{{ .store }}
 {{- else -}}
-{{- fail (printf "set %s.existingSecret: the name of a secret in the release's namespace whose key %q holds the address; or devStores.enabled, to try Igor out" .store .values.key) -}}
+{{- fail (printf "set %s.existingSecret: the name of a secret in the release's namespace whose key %q holds the address, or that has its parts; or devStores.enabled, to try Igor out" .store .values.key) -}}
 {{- end -}}
 {{- end }}
 
@@ -20,10 +20,20 @@
     - {key: {{ .key }}, path: {{ .path }}}
 {{- end }}
 
-{{/* A store's address and certificates as files. Takes (dict "root" $ "store" "values" the values that name the secret). */}}
+{{/*
+A store's address or its parts, and certificates, as files. Takes (dict "root" $ "store" "values" the values that name the secret).
+Which of the keys a secret has is seen where it is read: optional.
+*/}}
 {{- define "igor.storeFiles" -}}
 {{- $tls := (get .root.Values .store).tls -}}
-{{ include "igor.secretFile" (dict "secret" (include "igor.storeSecret" .) "key" .values.key "path" (printf "%s/uri" .store)) }}
+- secret:
+    name: {{ include "igor.storeSecret" . }}
+    optional: true
+    items:
+    - {key: {{ .values.key }}, path: {{ .store }}/uri}
+    {{- range $part, $key := (get .root.Values .store).keys }}
+    - {key: {{ $key }}, path: {{ $.store }}/{{ $part }}}
+    {{- end }}
 {{- with $tls.caSecret }}
 {{ include "igor.secretFile" (dict "secret" . "key" $tls.caKey "path" (printf "%s/ca.crt" $.store)) }}
 {{- end }}
@@ -48,7 +58,7 @@
 {{- end }}
 
 {{- define "igor.postgresEnv" -}}
-- {name: DATABASE_URL_FILE, value: /etc/igor/stores/postgres/uri}
+- {name: DATABASE_URL_FILE, value: /etc/igor/stores/postgres}
 {{- with .Values.postgres.tls }}
 {{- with .mode }}
 - {name: PGSSLMODE, value: {{ . }}}
@@ -64,9 +74,12 @@
 {{- end }}
 
 {{- define "igor.redisEnv" -}}
-- {name: REDIS_URL_FILE, value: /etc/igor/stores/redis/uri}
+- {name: REDIS_URL_FILE, value: /etc/igor/stores/redis}
 - {name: IGOR_PREFIX, value: {{ .Values.redis.prefix | quote }}}
 {{- with .Values.redis.tls }}
+{{- with .mode }}
+- {name: REDIS_TLS_MODE, value: {{ . }}}
+{{- end }}
 {{- if .caSecret }}
 - {name: REDIS_CA_FILE, value: /etc/igor/stores/redis/ca.crt}
 {{- end }}

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import redis
 from redis.backoff import NoBackoff
@@ -20,9 +21,12 @@ class Redis:
 
     url: str = field(default="redis://127.0.0.1:6379", repr=False)
     url_file: Path | None = None
-    """File that holds the address instead; read again at each new connection, so a renewed password is taken up."""
+    """File that holds the address instead, or folder as a secret is mounted: its file `uri`, else its parts `host`, `port`, `username`
+    (or `user`), `password` and `db`. Read again at each new connection, so a renewed password is taken up."""
     prefix: str = "igor"
     """First word of every key."""
+    tls_mode: str | None = None
+    """`disable` or `verify-full`. An address says it by itself, as rediss://; one in parts means `verify-full` unless this does not."""
     ca_file: Path | None = None
     """Certificates of those who may vouch for a rediss:// server; the system's if none."""
     cert_file: Path | None = None
@@ -31,14 +35,37 @@ class Redis:
 
     @classmethod
     def from_env(cls) -> Redis:
-        """As REDIS_URL, REDIS_URL_FILE, REDIS_CA_FILE, REDIS_CERT_FILE, REDIS_KEY_FILE and IGOR_PREFIX say."""
+        """As REDIS_URL, REDIS_URL_FILE, REDIS_TLS_MODE, REDIS_CA_FILE, REDIS_CERT_FILE, REDIS_KEY_FILE and IGOR_PREFIX say."""
         files = {name: os.environ.get(f"REDIS_{name.upper()}") for name in ("url_file", "ca_file", "cert_file", "key_file")}
         paths: dict[str, Any] = {name: Path(path) for name, path in files.items() if path}
-        return cls(url=os.environ.get("REDIS_URL") or cls.url, prefix=os.environ.get("IGOR_PREFIX") or cls.prefix, **paths)
+        tls_mode = os.environ.get("REDIS_TLS_MODE") or None
+        url, prefix = os.environ.get("REDIS_URL") or cls.url, os.environ.get("IGOR_PREFIX") or cls.prefix
+        return cls(url=url, prefix=prefix, tls_mode=tls_mode, **paths)
 
     def address(self) -> str:
-        """The address, from the file if there is one."""
-        return self.url_file.read_text().strip() if self.url_file else self.url
+        """The address, from the file or the folder if there is one."""
+        address = self._written() if self.url_file else self.url
+        wanted = self.tls_mode or ("verify-full" if self.ca_file or self.cert_file else None)
+        if wanted not in (None, "disable", "verify-full"):
+            raise ValueError(f"REDIS_TLS_MODE is disable or verify-full, not {wanted}")
+        if wanted and (wanted == "verify-full") != address.startswith("rediss:"):
+            raise ValueError("the address says redis://, and TLS is asked for by its mode or by certificates, or the reverse")
+        return address
+
+    def _written(self) -> str:
+        assert self.url_file
+        if not self.url_file.is_dir():
+            return self.url_file.read_text().strip()
+        names = ("uri", "host", "port", "username", "user", "password", "db")
+        there = {name: file for name in names if (file := self.url_file / name).exists()}
+        parts = {name: file.read_text().rstrip("\r\n") for name, file in there.items()}
+        if uri := parts.get("uri"):
+            return uri
+        if not (host := parts.get("host")):
+            raise ValueError(f"there is neither uri nor host in {self.url_file}")
+        user, password = (quote(word or "", safe="") for word in (parts.get("username") or parts.get("user"), parts.get("password")))
+        scheme, host = "redis" if self.tls_mode == "disable" else "rediss", f"[{host}]" if ":" in host else host
+        return f"{scheme}://{user}:{password}@{host}:{parts.get('port') or 6379}/{parts.get('db') or 0}"
 
     def client(self, name: str, timeout: float) -> redis.Redis:
         """A client of one connection that carries a name and never tries again by itself: that would hide lost replies."""
