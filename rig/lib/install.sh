@@ -141,6 +141,7 @@ real_values() {
 postgres: {existingSecret: stores-igor-dev-postgres}
 redis: {existingSecret: stores-igor-dev-redis}
 operator: {replicas: 2, podAnnotations: {round: "$1"}}
+api: {enabled: true, replicas: 1, podAnnotations: {round: "$1"}}
 workers:
 - {name: load, types: [sleep], slots: 4, podAnnotations: {round: "$1"}}
 - {name: scaled, types: [echo], podAnnotations: {round: "$1"}, hpa: {minReplicas: 1, maxReplicas: 2}}
@@ -164,7 +165,7 @@ roll_back() {
 all_pods_are_of() {
   local rounds
   rounds=$(cluster -n "$system" get pods -l app.kubernetes.io/instance=igor -o 'jsonpath={.items[*].metadata.annotations.round}')
-  [ "$rounds" = "$1 $1 $1 $1" ]
+  [ "$rounds" = "$1 $1 $1 $1 $1" ]
 }
 
 begin_load() {

@@ -45,7 +45,7 @@ async fn a_leader_whose_lease_is_stolen_stops_and_takes_over_again_once_it_runs_
         let epoch = world.count("SELECT number FROM igor.epoch").await;
         seen(": leading epoch", 2).await;
         assert!(began.elapsed() >= Duration::from_secs(13), "the thief's lease had not run out: {:?}", began.elapsed());
-        assert_eq!(world.count("SELECT number FROM igor.epoch").await, epoch + 1);
+        assert!(world.count("SELECT number FROM igor.epoch").await > epoch);
         world.until_phase("work", &["Completed"]).await;
         assert!(when_stopped < 2500, "nothing was left to do");
         assert_eq!(world.count(DONE).await, 2500);
