@@ -12,7 +12,7 @@ async fn with_old_job(days_ago: i64) -> (World, Days, Identity, String) {
     let mut old = object("old");
     old.created_ms = now_ms() - days_ago * DAY_MS;
     Box::pin(world.accept(&old, &plan(vec![layer("a", 0, vec![task("x"), task("y")])]))).await;
-    let days = Days::connect(&world.database.url).await.expect("the ledger");
+    let days = Days::connect(&Settings::new(&world.database.url)).await.expect("the ledger");
     let day = sqlx::query_scalar("SELECT (created_at AT TIME ZONE 'UTC')::date::text FROM igor.jobs WHERE name = 'old'");
     let day: String = day.fetch_one(&world.database.pool).await.expect("its day");
     (world, days, old, day)
