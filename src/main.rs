@@ -6,6 +6,7 @@ mod proxy;
 mod selftest;
 mod standalone;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use igor::config;
-use igor::telemetry::{self, LogFormat};
+use igor::telemetry::{self, LogFormat, LogLevel};
 use igor::{crd, http, operator, store, worker};
 
 /// Batch workflows on Kubernetes that people steer while they run
@@ -23,6 +24,9 @@ struct Igor {
     /// Level of the log, or target=level,…
     #[arg(long, global = true, env = "IGOR_LOG", default_value = "info")]
     log: String,
+    /// File that holds the level instead; read again when it changes
+    #[arg(long, global = true, env = "IGOR_LOG_FROM", value_name = "FILE")]
+    log_from: Option<PathBuf>,
     /// How the log is written
     #[arg(long, global = true, env = "IGOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -104,7 +108,14 @@ struct Work {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Igor::parse()).await {
+    let mut igor = Igor::parse();
+    let level = igor.log_from.take().map_or(LogLevel::Fixed(igor.log.clone()), LogLevel::From);
+    if let Err(error) = telemetry::logs(level, igor.log_format) {
+        // There is no log to write it to.
+        writeln!(std::io::stderr(), "igor: {:#}", anyhow::Error::new(error)).ok();
+        return ExitCode::FAILURE;
+    }
+    match run(igor).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -114,7 +125,6 @@ async fn main() -> ExitCode {
 }
 
 async fn run(igor: Igor) -> anyhow::Result<()> {
-    telemetry::logs(&igor.log, igor.log_format).context("--log")?;
     rustls::crypto::ring::default_provider().install_default().ok();
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
@@ -165,7 +175,6 @@ impl Work {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 

@@ -18,6 +18,7 @@ mod growth;
 mod handles;
 mod leading;
 mod lifecycle;
+mod logged;
 mod measured;
 mod plans;
 mod redis_lost;
