@@ -11,6 +11,8 @@ mod proof;
 #[cfg(feature = "worker")]
 pub mod queue;
 #[cfg(feature = "worker")]
+pub mod trace;
+#[cfg(feature = "worker")]
 pub mod worker;
 
 #[cfg(feature = "operator")]

@@ -15,7 +15,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 use igor::config;
 use igor::telemetry::{self, LogFormat, LogLevel};
-use igor::{crd, http, operator, store, worker};
+use igor::{crd, http, operator, store, trace, worker};
 
 /// Batch workflows on Kubernetes that people steer while they run
 #[derive(Parser)]
@@ -69,6 +69,20 @@ enum Command {
     },
 }
 
+impl Command {
+    /// What this process is called where its traces go; those that only look or change something send none.
+    fn service(&self) -> Option<&'static str> {
+        match self {
+            Self::Operator(_) => Some("igor-operator"),
+            Self::Api(_) => Some("igor-api"),
+            Self::Worker(_) => Some("igor-worker"),
+            Self::Standalone(_) => Some("igor"),
+            Self::Proxy(_) | Self::Migrate(_) | Self::Get(_) | Self::Why(_) | Self::Audit(_) => None,
+            Self::Partitions(_) | Self::Selftest(_) | Self::Crds { .. } => None,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 struct Worker {
     #[command(flatten)]
@@ -115,7 +129,9 @@ async fn main() -> ExitCode {
         writeln!(std::io::stderr(), "igor: {:#}", anyhow::Error::new(error)).ok();
         return ExitCode::FAILURE;
     }
-    match run(igor).await {
+    let ended = run(igor).await;
+    trace::finish().await;
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -126,6 +142,9 @@ async fn main() -> ExitCode {
 
 async fn run(igor: Igor) -> anyhow::Result<()> {
     rustls::crypto::ring::default_provider().install_default().ok();
+    if let Some(service) = igor.command.service() {
+        trace::start(service)?;
+    }
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Api(flags) => api(*flags).await,

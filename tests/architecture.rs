@@ -11,9 +11,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &["core"]),
     ("store", &["core", "proof"]),
     ("queue", &["core", "proof"]),
-    ("worker", &["core", "proof", "queue"]),
-    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "why"]),
-    ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry"]),
+    ("worker", &["core", "proof", "queue", "trace"]),
+    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "trace", "why"]),
+    ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry", "trace"]),
     ("probes", &[]),
     ("proof", &[]),
     ("config", &[]),
@@ -23,6 +23,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("selftest", &[]),
     ("standalone", &["Work"]),
     ("telemetry", &[]),
+    ("trace", &["core"]),
     ("why", &["core", "store"]),
 ];
 

@@ -25,6 +25,7 @@ mod redis_lost;
 mod restore;
 mod steer;
 mod steering;
+mod traced;
 mod unreadable;
 mod why;
 mod world;

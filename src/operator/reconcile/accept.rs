@@ -9,6 +9,7 @@ use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
+use crate::operator::traces;
 use crate::store::{self, Identity, Standing};
 use uuid::Uuid;
 
@@ -70,6 +71,11 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
     };
     term.know(accepted.job_id, &observed.namespace, &observed.name);
     term.announce(&accepted.change);
+    // Of what is made over HTTP, the API tells.
+    if accepted.standing == Standing::Fresh && identity.origin != crd::ORIGIN_API {
+        let names = vec![("igor.namespace", observed.namespace.clone()), ("igor.job", observed.name.clone())];
+        traces::accepted(accepted.job_id, term.context.first_seen(&observed.uid), names);
+    }
     if accepted.standing != Standing::Fresh {
         // What an earlier try of this did may never have been told.
         term.wakes.jobs([accepted.job_id]);
