@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use metrics::histogram;
 use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgPool, PgPoolOptions};
+use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
 use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
