@@ -117,7 +117,7 @@ impl Plans {
 
     /// As suits the ledger's days of now; they grow by one a day.
     async fn for_ledger(options: &PgConnectOptions) -> Result<Self, Error> {
-        let mut connection = PgConnection::connect_with(options).await.map_err(Error::Connect)?;
+        let mut connection = PgConnection::connect_with(options).await.map_err(Error::connect)?;
         let days = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('igor.tasks')");
         let days = days.fetch_one(&mut connection).await.map_err(Error::Connect)?;
         connection.close().await.map_err(Error::Connect)?;
