@@ -49,7 +49,7 @@ where
         .map_err(lease_error)?
         .watch()
         .await;
-    let _shown = AbortOnDropHandle::new(tokio::spawn(show(leads.clone())));
+    let shown = AbortOnDropHandle::new(tokio::spawn(show(leads.clone())));
     while !stop.is_cancelled() {
         let leading = *leads.borrow_and_update();
         if leading {
@@ -63,7 +63,8 @@ where
             () = tokio::time::sleep(pause) => {}
         }
     }
-    drop(leads);
+    // The lease is released when nobody asks for it any more.
+    drop((leads, shown));
     match tokio::time::timeout(RELEASE, watch).await {
         Ok(Ok(Ok(_))) => {}
         Ok(Ok(Err(error))) => tracing::warn!(error = &error as &dyn std::error::Error, "the lease is not released: it runs out by itself"),
