@@ -13,6 +13,8 @@ pub mod queue;
 #[cfg(feature = "worker")]
 mod tls;
 #[cfg(feature = "worker")]
+pub mod trace;
+#[cfg(feature = "worker")]
 pub mod worker;
 
 #[cfg(feature = "operator")]

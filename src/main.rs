@@ -6,6 +6,7 @@ mod proxy;
 mod selftest;
 mod standalone;
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use igor::config;
-use igor::telemetry::{self, LogFormat};
-use igor::{crd, http, operator, store, worker};
+use igor::telemetry::{self, LogFormat, LogLevel};
+use igor::{crd, http, operator, store, trace, worker};
 
 /// Batch workflows on Kubernetes that people steer while they run
 #[derive(Parser)]
@@ -23,6 +24,9 @@ struct Igor {
     /// Level of the log, or target=level,…
     #[arg(long, global = true, env = "IGOR_LOG", default_value = "info")]
     log: String,
+    /// File that holds the level instead; read again when it changes
+    #[arg(long, global = true, env = "IGOR_LOG_FROM", value_name = "FILE")]
+    log_from: Option<PathBuf>,
     /// How the log is written
     #[arg(long, global = true, env = "IGOR_LOG_FORMAT", value_enum, default_value_t)]
     log_format: LogFormat,
@@ -65,6 +69,20 @@ enum Command {
     },
 }
 
+impl Command {
+    /// What this process is called where its traces go; those that only look or change something send none.
+    fn service(&self) -> Option<&'static str> {
+        match self {
+            Self::Operator(_) => Some("igor-operator"),
+            Self::Api(_) => Some("igor-api"),
+            Self::Worker(_) => Some("igor-worker"),
+            Self::Standalone(_) => Some("igor"),
+            Self::Proxy(_) | Self::Migrate(_) | Self::Get(_) | Self::Why(_) | Self::Audit(_) => None,
+            Self::Partitions(_) | Self::Selftest(_) | Self::Crds { .. } => None,
+        }
+    }
+}
+
 #[derive(clap::Args)]
 struct Worker {
     #[command(flatten)]
@@ -104,7 +122,16 @@ struct Work {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Igor::parse()).await {
+    let mut igor = Igor::parse();
+    let level = igor.log_from.take().map_or(LogLevel::Fixed(igor.log.clone()), LogLevel::From);
+    if let Err(error) = telemetry::logs(level, igor.log_format) {
+        // There is no log to write it to.
+        writeln!(std::io::stderr(), "igor: {:#}", anyhow::Error::new(error)).ok();
+        return ExitCode::FAILURE;
+    }
+    let ended = run(igor).await;
+    trace::finish().await;
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error:#}");
@@ -114,8 +141,10 @@ async fn main() -> ExitCode {
 }
 
 async fn run(igor: Igor) -> anyhow::Result<()> {
-    telemetry::logs(&igor.log, igor.log_format).context("--log")?;
     rustls::crypto::ring::default_provider().install_default().ok();
+    if let Some(service) = igor.command.service() {
+        trace::start(service)?;
+    }
     match igor.command {
         Command::Operator(flags) => Ok(operator::run(config::Operator::load(*flags)?).await?),
         Command::Api(flags) => api(*flags).await,
@@ -164,7 +193,6 @@ impl Work {
 }
 
 fn print(text: &str) -> anyhow::Result<()> {
-    use std::io::Write;
     Ok(std::io::stdout().write_all(text.as_bytes())?)
 }
 

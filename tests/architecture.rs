@@ -11,9 +11,9 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("crd", &["core"]),
     ("store", &["core", "proof", "tls"]),
     ("queue", &["core", "proof", "tls"]),
-    ("worker", &["core", "proof", "queue"]),
-    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "why"]),
-    ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry"]),
+    ("worker", &["core", "proof", "queue", "trace"]),
+    ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "trace", "why"]),
+    ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry", "trace"]),
     ("probes", &[]),
     ("proof", &[]),
     ("config", &[]),
@@ -24,6 +24,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("standalone", &["Work"]),
     ("telemetry", &[]),
     ("tls", &[]),
+    ("trace", &["core"]),
     ("why", &["core", "store"]),
 ];
 

@@ -17,7 +17,7 @@ find_helm() {
   folder=$cache/helm-$(digest "$rig/helm/go.sum")
   if [ ! -d "$folder" ]; then
     command -v go >/dev/null || die "the chart's tests need Helm, which is built once with Go, and there is no go.
-  install it (https://go.dev/dl), or set IGOR_TEST_HELM to a Helm 3"
+  install it (https://go.dev/dl), or set IGOR_TEST_HELM to a Helm 3 or 4"
     keep "$folder" build_helm || die "Helm could not be built"
   fi
   helm=$folder/helm

@@ -209,13 +209,15 @@ under_load() {
 }
 
 leader() { cluster -n "$system" get lease igor-operator -o 'jsonpath={.spec.holderIdentity}'; }
+# After a roll-out the lease may for a moment still name a pod that is gone.
+leader_lives() { cluster -n "$system" get pod "$(leader)" >/dev/null 2>&1; }
 another_leads() { local now; now=$(leader) && [ -n "$now" ] && [ "$now" != "$1" ]; }
 
 # As a drain does it, so that the budget is asked.
 evict_leader() {
   local before start
+  await $((takeover_ms / 1000)) "a leader whose pod is there" leader_lives
   before=$(leader)
-  [ -n "$before" ] || die "nobody leads"
   cluster create --raw "/api/v1/namespaces/$system/pods/$before/eviction" -f - >/dev/null <<JSON
 {"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "$before", "namespace": "$system"}}
 JSON

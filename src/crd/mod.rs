@@ -49,3 +49,5 @@ pub const ANNOTATION_PAUSE: &str = "igor/pause";
 pub const ANNOTATION_PREFIX: &str = "igor/";
 /// Free text that goes to the audit with the next command.
 pub const ANNOTATION_REASON: &str = "igor/reason";
+/// On a job: the W3C trace context of whoever wanted it. Its trace is linked to that one.
+pub const ANNOTATION_TRACEPARENT: &str = "igor.dev/traceparent";

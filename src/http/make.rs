@@ -1,5 +1,8 @@
 //! A new job: its object in the cluster, and at once in the ledger, by the same function as the operator's.
 
+use std::time::SystemTime;
+
+use axum::http::HeaderMap;
 use kube::api::{Api as Kube, DeleteParams, ObjectMeta, PostParams, Preconditions};
 use rand::distr::{Alphanumeric, SampleString};
 use uuid::Uuid;
@@ -9,6 +12,7 @@ use crate::core::command::Object;
 use crate::core::plan::Plan;
 use crate::crd::{self, IgorJob, IgorJobSpec};
 use crate::store::{Identity, Sighting, Source, Standing};
+use crate::trace::{self, Context, Kind, Span};
 
 /// A job that is accepted.
 #[derive(Clone, Debug)]
@@ -50,6 +54,7 @@ const KEY: &str = "igor.dev/idempotency-key";
 /// Makes the object and brings its plan into the ledger. When that fails the object is deleted, and whoever gets the error may ask again.
 /// An object that was asked for under a key stays: asked for again under it, the same one is brought into the ledger.
 pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Plan) -> Result<Made, Fault> {
+    let asked = SystemTime::now();
     let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
     metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "create").increment(1);
     let create = async { jobs.create(&PostParams::default(), object).await };
@@ -58,17 +63,42 @@ pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Pl
         made => made.map_err(|error| refused(error, namespace))?,
     };
     let identity = identity(&made, namespace);
+    let taken_in = SystemTime::now();
     match api.ledger.accept(None, &identity, plan).await {
         Ok(accepted) if matches!(accepted.standing, Standing::Deleted | Standing::Expired) => {
             Err(Fault::Conflict("the job was deleted while it was being accepted".to_owned()))
         }
-        Ok(accepted) => Ok(Made { job_id: accepted.job_id, uid: identity.uid, created_ms: identity.created_ms, name: identity.name }),
+        Ok(accepted) => {
+            if accepted.standing == Standing::Fresh {
+                tell_trace(accepted.job_id, &identity, asked, taken_in);
+            }
+            Ok(Made { job_id: accepted.job_id, uid: identity.uid, created_ms: identity.created_ms, name: identity.name })
+        }
         Err(error) => {
             if key_of(object).is_none() {
                 take_back(&jobs, &identity.name, &identity.uid).await;
             }
             Err(error.into())
         }
+    }
+}
+
+/// Sends the spans of a submit: the whole, and the acceptance within.
+fn tell_trace(job: Uuid, identity: &Identity, asked: SystemTime, taken_in: SystemTime) {
+    if trace::is_sampled(job) {
+        let attributes = vec![("igor.namespace", identity.namespace.clone()), ("igor.job", identity.name.clone())];
+        let submit = Span { kind: Kind::Server, attributes, ..Span::step("submit", Context::job(job), asked) };
+        trace::send(Span::step("accept", submit.context, taken_in));
+        trace::send(submit);
+    }
+}
+
+/// Notes on an object in which trace its maker wanted it, if he says so.
+pub(super) fn cause(object: &mut IgorJob, headers: &HeaderMap) {
+    let said = headers.get("traceparent").and_then(|value| value.to_str().ok()).filter(|said| Context::parse(said).is_some());
+    if let Some(said) = said {
+        let annotations = object.metadata.annotations.get_or_insert_default();
+        annotations.insert(crd::ANNOTATION_TRACEPARENT.to_owned(), said.to_owned());
     }
 }
 

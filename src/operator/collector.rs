@@ -211,6 +211,7 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
     run_times.into_iter().for_each(|ms| run.record(Duration::from_millis(ms)));
     metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
     count_ends(&collected);
+    term.traces.collected(&term.in_flight, &collected.applied, began);
     for (outcome, why) in &collected.refused {
         tracing::error!(task = %outcome.report.task, attempt = outcome.report.attempt, %why, "the ledger refuses a result: it is set aside");
         metrics::counter!("igor_refused_results_total").increment(1);

@@ -40,6 +40,8 @@ pub(super) struct Flight {
     pub(super) since: Instant,
     /// The size of its arguments, as far as known.
     pub(super) bytes: usize,
+    /// Its task's name, when its spans are sent.
+    pub(super) traced: Option<Arc<str>>,
 }
 
 impl Flight {
@@ -47,7 +49,7 @@ impl Flight {
     pub(super) fn new(key: &Arc<TypeKey>, lane: Lane, place: Place, attempt: &Attempt) -> Self {
         let Attempt { attempt, layer_id, job_id, .. } = *attempt;
         let (timeout, since) = (Some(Duration::ZERO), Instant::now());
-        Self { key: key.clone(), lane, place, attempt, layer: layer_id, job: job_id, timeout, since, bytes: 0 }
+        Self { key: key.clone(), lane, place, attempt, layer: layer_id, job: job_id, timeout, since, bytes: 0, traced: None }
     }
 
     /// Its entry, if it lies in a stream.
@@ -278,7 +280,18 @@ mod tests {
 
     fn flight(key: &Arc<TypeKey>, attempt: u32, place: Place) -> Flight {
         let (layer, job) = (Uuid::from_u128(10), Uuid::from_u128(20));
-        Flight { key: key.clone(), lane: Lane::Normal, place, attempt, layer, job, timeout: None, since: Instant::now(), bytes: 7 }
+        Flight {
+            key: key.clone(),
+            lane: Lane::Normal,
+            place,
+            attempt,
+            layer,
+            job,
+            timeout: None,
+            since: Instant::now(),
+            bytes: 7,
+            traced: None,
+        }
     }
 
     fn counts(table: &InFlight, key: &TypeKey) -> (usize, usize, usize, usize) {

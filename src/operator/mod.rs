@@ -25,6 +25,7 @@ mod stores;
 mod supervise;
 mod sweeper;
 mod term;
+mod traces;
 mod troubles;
 mod types;
 mod wakes;

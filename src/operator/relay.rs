@@ -4,7 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -13,9 +13,11 @@ use super::Error;
 use super::dispatcher::Dispatcher;
 use super::in_flight::{Flight, Place};
 use super::term::Term;
+use super::traces;
 use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
 use crate::store::{Attempt, Change, Dispatched, OutboxRow, Recalled, Scope};
+use crate::trace::Context;
 
 /// Rows read at once.
 const PAGE: u32 = 1000;
@@ -40,9 +42,12 @@ pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) ->
 }
 
 async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatched>) -> Result<(), Error> {
-    let entries: Vec<Entry> = tasks.iter().map(entry).collect();
+    let began = SystemTime::now();
+    let chosen: Vec<Option<Arc<str>>> = tasks.iter().map(|task| term.traces.choose(task)).collect();
+    let entries: Vec<Entry> = tasks.iter().zip(&chosen).map(|(task, chosen)| entry(task, chosen.is_some())).collect();
     // Before the push: a quick worker's result may be collected before the push's own reply is read.
-    let older = tasks.iter().filter_map(|task| term.in_flight.insert(task.task_id, flight(key, lane, task)));
+    let flights = tasks.iter().zip(&chosen).map(|(task, chosen)| (task.task_id, flight(key, lane, task, chosen.clone())));
+    let older = flights.filter_map(|(task, flight)| term.in_flight.insert(task, flight));
     // After a kill and a retry in one breath the revoke of the attempt before is still to be relayed, and would find nothing.
     for Flight { key, lane, place, .. } in older.collect::<Vec<_>>() {
         if let Place::Entry(id) = place {
@@ -50,13 +55,14 @@ async fn admit(term: &Term, key: &Arc<TypeKey>, lane: Lane, tasks: Vec<Dispatche
         }
     }
     let ids = term.context.queue.admit(key, lane, &entries, term.owner).await?;
+    tasks.iter().zip(&chosen).filter(|(_, chosen)| chosen.is_some()).for_each(|(task, _)| traces::dispatched(task, began));
     for (task, entry) in tasks.into_iter().zip(ids) {
         term.in_flight.pushed(task.task_id, task.attempt, entry);
     }
     Ok(())
 }
 
-fn flight(key: &Arc<TypeKey>, lane: Lane, task: &Dispatched) -> Flight {
+fn flight(key: &Arc<TypeKey>, lane: Lane, task: &Dispatched, traced: Option<Arc<str>>) -> Flight {
     Flight {
         key: key.clone(),
         lane,
@@ -67,10 +73,11 @@ fn flight(key: &Arc<TypeKey>, lane: Lane, task: &Dispatched) -> Flight {
         timeout: task.timeout_ms.map(Duration::from_millis),
         since: Instant::now(),
         bytes: task.args.len(),
+        traced,
     }
 }
 
-fn entry(task: &Dispatched) -> Entry {
+fn entry(task: &Dispatched, traced: bool) -> Entry {
     let header = Header {
         job: format!("{}/{}", task.namespace, task.job),
         layer: task.layer.clone(),
@@ -80,6 +87,7 @@ fn entry(task: &Dispatched) -> Entry {
         deadline_ms: task.deadline_ms.unwrap_or(0),
         retries_left: task.retries_left,
         solo: task.solo,
+        traceparent: traced.then(|| Context::attempt(task.job_id, task.task_id, task.attempt).traceparent()),
         ..Header::new(task.task_id, task.attempt)
     };
     Entry { header, args: task.args.to_vec() }
@@ -213,7 +221,9 @@ pub(super) async fn revoke(term: &Term, key: &TypeKey, attempts: &[(Uuid, u32)])
     term.context.queue.remove(key, &entries, term.owner).await?;
     term.context.queue.publish_kill(key, attempts).await?;
     for (task, attempt) in attempts {
-        term.in_flight.remove(*task, *attempt);
+        if let Some(flight) = term.in_flight.remove(*task, *attempt) {
+            traces::revoked(*task, &flight);
+        }
     }
     term.wakes.room();
     Ok(())

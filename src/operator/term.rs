@@ -12,6 +12,7 @@ use super::children::Children;
 use super::context::Context;
 use super::in_flight::InFlight;
 use super::pokes::{Moved, Poker};
+use super::traces::Traces;
 use super::troubles::Troubles;
 use super::types::Types;
 use super::wakes::{Ticket, Wakes};
@@ -30,6 +31,7 @@ pub(super) struct Term {
     pub(super) wakes: Wakes,
     pub(super) types: Types,
     pub(super) troubles: Troubles,
+    pub(super) traces: Traces,
     pub(super) children: Children,
     /// The types whose results are read.
     pub(super) followed: watch::Sender<BTreeSet<TypeKey>>,
@@ -49,6 +51,7 @@ impl Term {
             wakes: Wakes::default(),
             types: Types::default(),
             troubles: Troubles::default(),
+            traces: Traces::default(),
             children: Children::default(),
             followed: watch::Sender::default(),
             poker,
@@ -161,6 +164,7 @@ impl Term {
     fn tell(&self, change: &JobChange, moved: Moved) {
         self.know(change.job_id, &change.namespace, &change.name);
         self.wakes.layers(change);
+        self.traces.forget(change);
         self.poke(change.job_id, if change.finished { Moved::End } else { moved });
     }
 }

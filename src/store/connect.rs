@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::error::Error;
 use super::facts::Epoch;
 use super::migrate;
+use super::plans::Plans;
 use super::settings::Settings;
 use crate::proof::{self, Safeguard, is_left_out};
 
@@ -46,7 +47,7 @@ impl Store {
         let plans = Plans::for_ledger(&options).await?;
         let writer = pool(settings.connections)
             .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
-            .connect_with(plans.writing(options.clone()))
+            .connect_with(plans.on(options.clone().options(WRITER)))
             .await
             .map_err(Error::connect)?;
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
@@ -58,7 +59,7 @@ impl Store {
     pub fn renew(&self) -> Result<(), Error> {
         if self.settings.url_file.is_some() {
             let options = self.settings.options()?.application_name("igor");
-            self.writer.set_connect_options(self.plans.writing(options.clone()));
+            self.writer.set_connect_options(self.plans.on(options.clone().options(WRITER)));
             self.reader.set_connect_options(options.options(READER));
         }
         Ok(())
@@ -100,44 +101,6 @@ impl Store {
             }
         }
         Ok(transaction)
-    }
-}
-
-/// When Postgres plans a statement of a job: planning over tables by day takes longer than a small batch does. A plan that is made once
-/// serves every day, and so locks every day's table each time it runs: with many days that costs more than to plan anew for the one at hand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Plans {
-    Once,
-    EachTime,
-}
-
-impl Plans {
-    /// Days from which on planning each time is cheaper; docs/performance.md has the figures.
-    const MANY_DAYS: i64 = 120;
-
-    /// As suits the ledger's days of now; they grow by one a day.
-    async fn for_ledger(options: &PgConnectOptions) -> Result<Self, Error> {
-        let mut connection = PgConnection::connect_with(options).await.map_err(Error::Connect)?;
-        let days = sqlx::query_scalar::<_, i64>("SELECT count(*) FROM pg_inherits WHERE inhparent = to_regclass('igor.tasks')");
-        let days = days.fetch_one(&mut connection).await.map_err(Error::Connect)?;
-        connection.close().await.map_err(Error::Connect)?;
-        Ok(if days < Self::MANY_DAYS { Self::Once } else { Self::EachTime })
-    }
-
-    fn writing(self, options: PgConnectOptions) -> PgConnectOptions {
-        let options = options.options(WRITER);
-        match self {
-            Self::Once => options.options([("plan_cache_mode", "force_generic_plan")]),
-            Self::EachTime => options,
-        }
-    }
-
-    /// Begins a look at one moment of a job.
-    pub(super) fn look(self) -> &'static str {
-        match self {
-            Self::Once => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL plan_cache_mode = force_generic_plan",
-            Self::EachTime => "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY",
-        }
     }
 }
 

@@ -27,6 +27,7 @@ mod overdue;
 mod owner;
 mod partitions;
 mod plain;
+mod plans;
 mod rows;
 mod settings;
 mod time;

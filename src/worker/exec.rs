@@ -60,7 +60,7 @@ pub(super) fn is_there(command: &OsStr) -> bool {
 /// Runs a task of type `kind` as a process of its own.
 ///
 /// The task's arguments come on its standard input; `IGOR_TASK_ID`, `IGOR_ATTEMPT`, `IGOR_INDEX`, `IGOR_NAME`, `IGOR_JOB`,
-/// `IGOR_LAYER` and `IGOR_TYPE` are in its environment. Exit code 0 is done, 75 gives the task back for ten seconds without using up a retry, any other fails;
+/// `IGOR_LAYER` and `IGOR_TYPE` are in its environment, and `TRACEPARENT` when the task is traced. Exit code 0 is done, 75 gives the task back for ten seconds without using up a retry, any other fails;
 /// the message is the last line on standard error. The process leads a group of its own, which gets SIGTERM when the task is stopped and SIGKILL five
 /// seconds later; nothing of the group outlives the task. Standard output goes where the worker's goes.
 pub async fn run(program: &Program, kind: &str, task: &Task) -> Result<Outcome, Failure> {
@@ -73,6 +73,11 @@ pub async fn run(program: &Program, kind: &str, task: &Task) -> Result<Outcome, 
     command.env("IGOR_TASK_ID", task.id().to_string()).env("IGOR_ATTEMPT", task.attempt().to_string());
     command.env("IGOR_INDEX", task.index().to_string()).env("IGOR_NAME", task.name());
     command.env("IGOR_JOB", task.job()).env("IGOR_LAYER", task.layer()).env("IGOR_TYPE", kind);
+    // The worker's own is not the task's.
+    match task.traceparent() {
+        Some(traceparent) => command.env("TRACEPARENT", traceparent),
+        None => command.env_remove("TRACEPARENT"),
+    };
     let begun = Instant::now();
     let mut child = command.spawn().map_err(|error| Failure::new(format!("cannot start {}: {error}", program.command.display())))?;
     let group = Group::of(&child);

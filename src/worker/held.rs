@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::outcome::{Failure, Outcome};
 use crate::queue::{EntryRef, Header};
+use crate::trace;
 
 /// Why a handler was told to stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,6 +41,8 @@ pub(super) struct Held {
     pub(super) timeout: Option<Duration>,
     pub(super) deadline_ms: Option<i64>,
     pub(super) token: CancellationToken,
+    /// The span of the attempt, when its spans are sent.
+    pub(super) attempt_span: Option<trace::Context>,
     state: Mutex<State>,
 }
 
@@ -76,6 +79,7 @@ impl Held {
             timeout: (header.timeout_ms > 0).then(|| Duration::from_millis(header.timeout_ms)),
             deadline_ms: (header.deadline_ms > 0).then_some(header.deadline_ms),
             token: CancellationToken::new(),
+            attempt_span: header.traceparent.as_deref().filter(|_| trace::is_on()).and_then(trace::Context::parse),
             state: Mutex::new(State { lease, ..State::default() }),
         }
     }

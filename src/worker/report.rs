@@ -1,6 +1,7 @@
 //! Results on their way out: gathers them, writes them as few entries, and repeats until Redis has stored them.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -12,6 +13,10 @@ use super::shared::{Backoff, Shared, now_ms};
 use crate::core::fold::Said;
 use crate::queue::envelope::{Item, MESSAGE_BYTES_MAX, cut};
 use crate::queue::{EntryRef, ITEMS_MAX, Link, RESULT_BYTES_MAX};
+use crate::trace::{self, Kind, Span};
+
+/// The span of a handler's work on a task.
+pub(super) const RUN: &str = "run";
 
 /// Something to be said of a task; the last word on it takes it out of the worker's hands once it is stored.
 pub(super) struct Outgoing {
@@ -57,6 +62,7 @@ impl Reporter {
         }
         match conclude(held, end) {
             Some(item) => {
+                tell_trace(shared, held, &item);
                 if matches!(item.said, Said::Completed | Said::Errored | Said::Skipped) {
                     shared.count(item.said == Said::Errored);
                 }
@@ -83,6 +89,27 @@ impl Reporter {
         // The receiver lives as long as the worker; after that nobody is left to be told.
         self.sender.send(Outgoing { held: held.clone(), item, last_word }).ok();
     }
+}
+
+/// Sends the span of a run that was begun.
+fn tell_trace(shared: &Shared, held: &Held, item: &Item) {
+    let (Some(attempt), Some(began)) = (held.attempt_span, held.began()) else { return };
+    let began = trace::at(began.into_std());
+    let key = &shared.kinds[held.kind].key;
+    trace::send(Span {
+        kind: Kind::Consumer,
+        // The handler's own word may have come before the others of its batch.
+        ended: item.run_ms.map_or_else(SystemTime::now, |ms| began + Duration::from_millis(ms)),
+        failed: (item.said == Said::Errored).then(|| item.why.clone().unwrap_or_else(|| "ERRORED".to_owned()).into()),
+        attributes: vec![
+            ("igor.task.id", held.task.to_string()),
+            ("igor.attempt", held.attempt.to_string()),
+            ("igor.queue", key.queue.clone()),
+            ("igor.type", key.kind.clone()),
+            ("igor.worker", shared.id.clone()),
+        ],
+        ..Span::step(RUN, attempt, began)
+    });
 }
 
 fn item(held: &Held, said: Said) -> Item {
@@ -138,7 +165,7 @@ fn conclude(held: &Held, end: &End) -> Option<Item> {
     }
 }
 
-fn spoken(held: &Held, verdict: Result<Outcome, Failure>, took: Option<std::time::Duration>) -> Item {
+fn spoken(held: &Held, verdict: Result<Outcome, Failure>, took: Option<Duration>) -> Item {
     let run_ms = took.map(millis);
     let short = |message: String| cut(message, MESSAGE_BYTES_MAX);
     match verdict {
@@ -163,7 +190,7 @@ fn spoken(held: &Held, verdict: Result<Outcome, Failure>, took: Option<std::time
     }
 }
 
-fn millis(duration: std::time::Duration) -> u64 {
+fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
 

@@ -59,7 +59,7 @@ impl Task {
         self.header.index
     }
 
-    /// W3C trace context of whoever wanted the task, if any.
+    /// W3C trace context for what the handler does, when the task is traced: of its run if this worker sends spans, else of its attempt.
     pub fn traceparent(&self) -> Option<&str> {
         self.header.traceparent.as_deref()
     }

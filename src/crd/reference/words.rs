@@ -93,7 +93,7 @@ pub const CONDITIONS: &[Condition] = &[
     },
 ];
 
-/// Annotations by which people steer: name, where, value, what it does.
+/// Annotations that people set: name, where, value, what it does.
 pub const ANNOTATIONS: &[[&str; 4]] = &[
     [
         "`igor/pause`",
@@ -112,6 +112,7 @@ pub const ANNOTATIONS: &[[&str; 4]] = &[
         "text, at most 500 characters",
         "Why: goes to the audit with the next command, and is removed with it.",
     ],
+    ["`igor.dev/traceparent`", "job", "a W3C `traceparent`", "Whoever wanted the job: its trace is linked to that one."],
 ];
 
 /// Labels: name, where, what it says.
@@ -161,7 +162,7 @@ mod tests {
     fn every_verb_that_is_an_annotation_is_listed() {
         let listed: BTreeSet<String> = ANNOTATIONS.iter().map(|row| row[0].replace('`', "")).collect();
         let verbs = Verb::ONE_SHOTS.map(|verb| format!("igor/{verb}"));
-        let others = [crd::ANNOTATION_PAUSE, crd::ANNOTATION_REASON].map(str::to_owned);
+        let others = [crd::ANNOTATION_PAUSE, crd::ANNOTATION_REASON, crd::ANNOTATION_TRACEPARENT].map(str::to_owned);
         assert_eq!(listed, verbs.into_iter().chain(others).collect());
     }
 

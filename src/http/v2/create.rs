@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::super::auth::Caller;
-use super::super::make::{Naming, make, object};
+use super::super::make::{Naming, cause, make, object};
 use super::super::{Api, Fault};
 use super::answered::{self, Fields};
 use super::shown::Job;
@@ -51,12 +51,13 @@ pub(super) async fn create(
     let asked: NewJob = serde_json::from_slice(&body).map_err(|error| Fault::bad(format!("the body: {error}")))?;
     let key = key(&headers)?.map(|key| digest(&key));
     let (spec, plan) = asked.read()?;
-    let object = match (asked.name, &key) {
+    let mut object = match (asked.name, &key) {
         (Some(name), _) => object(Naming::Exactly(&name), &spec, key.as_deref()),
         // The same key has to come upon the same name.
         (None, Some(key)) => object(Naming::Exactly(&format!("job-{}", &key[..10])), &spec, Some(key)),
         (None, None) => object(Naming::Beginning("job"), &spec, None),
     };
+    cause(&mut object, &headers);
     // Whoever asks may go away in the middle: it is done to its end all the same.
     tokio::spawn(async move { bear(&api, &namespace, &object, &plan).await }).await.map_err(|_| Fault::Broken)?
 }

@@ -9,6 +9,7 @@ use crate::core::plan::{Plan, Reason};
 use crate::crd::{self, IgorJob};
 use crate::operator::Error;
 use crate::operator::term::Term;
+use crate::operator::traces;
 use crate::store::{self, Identity, Standing};
 use uuid::Uuid;
 
@@ -71,16 +72,10 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         Err(error) => return Err(error.into()),
     };
     term.know(accepted.job_id, &observed.namespace, &observed.name);
-    let is_fresh = accepted.standing == Standing::Fresh;
-    if is_fresh {
-        term.begin(&accepted.change)
+    if accepted.standing == Standing::Fresh {
+        begin(term, observed, &identity, &accepted);
     } else {
-        term.announce(&accepted.change)
-    }
-    if is_fresh && !identity.restored {
-        term.context.remember(&observed.uid, |memory| memory.levels = Some(bare(&identity.levels)));
-    }
-    if !is_fresh {
+        term.announce(&accepted.change);
         // What an earlier try of this did may never have been told.
         term.wakes.jobs([accepted.job_id]);
     }
@@ -91,8 +86,21 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
         term.context.remember(&observed.uid, |memory| memory.refused = Some(refused));
         refusal
     });
-    let begun = is_fresh && !accepted.change.finished;
+    let begun = accepted.standing == Standing::Fresh && !accepted.change.finished;
     Ok(Acceptance { job_id: Some(accepted.job_id), refusal, loading: false, wrote: true, begun })
+}
+
+/// What follows from an acceptance that was just now.
+fn begin(term: &Term, observed: &Observed, identity: &Identity, accepted: &store::Accepted) {
+    term.begin(&accepted.change);
+    if !identity.restored {
+        term.context.remember(&observed.uid, |memory| memory.levels = Some(bare(&identity.levels)));
+    }
+    // Of what is made over HTTP, the API tells.
+    if identity.origin != crd::ORIGIN_API {
+        let names = vec![("igor.namespace", observed.namespace.clone()), ("igor.job", observed.name.clone())];
+        traces::accepted(accepted.job_id, term.context.first_seen(&observed.uid), names);
+    }
 }
 
 fn origin(object: &IgorJob) -> String {

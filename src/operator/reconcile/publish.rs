@@ -21,6 +21,7 @@ use crate::core::plan::Reason;
 use crate::crd::{self, IgorJob, IgorJobStatus};
 use crate::operator::dispatcher::now_ms;
 use crate::operator::term::Term;
+use crate::operator::traces;
 use crate::operator::troubles::Trouble;
 use crate::operator::{Error, Job};
 use crate::store::Snapshot;
@@ -58,6 +59,10 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     if held_back.is_none() && previous.as_ref() != Some(&status) {
         write(term, observed, &status).await?;
         moved::tell(term, observed, acceptance, previous.as_ref(), &status);
+        if let Some(snapshot) = &snapshot {
+            let cause = observed.object.annotations().get(crd::ANNOTATION_TRACEPARENT).map(String::as_str);
+            traces::ended(snapshot, cause, previous.as_ref());
+        }
     }
     let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
     let layers_held_back = layers::show(term, observed, snapshot, handled).await?;

@@ -11,6 +11,7 @@ use super::Fetcher;
 use crate::queue::envelope::Header;
 use crate::queue::{EntryId, EntryRef, Error, GROUP, Lane, reply};
 use crate::worker::held::Held;
+use crate::worker::report::RUN;
 use crate::worker::shared::{Kind, Standing};
 use crate::worker::task::Task;
 
@@ -228,8 +229,12 @@ impl Fetcher {
             let json = raw.take(b"h").unwrap_or_default();
             let args = raw.take(b"p").unwrap_or_default();
             match Header::from_json(&json) {
-                Ok(header) => {
+                Ok(mut header) => {
                     let held = Arc::new(Held::new(kind, entry, &header, generation.clone()));
+                    if let Some(attempt) = held.attempt_span {
+                        // What the handler sends is part of its own run.
+                        header.traceparent = Some(attempt.step(RUN).traceparent());
+                    }
                     self.shared.table.insert(&held);
                     self.last_was_solo = header.solo;
                     self.waiting_since.get_or_insert_with(Instant::now);
