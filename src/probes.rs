@@ -27,12 +27,14 @@ impl Readiness {
         self.set(Ok(()));
     }
 
-    /// It cannot, for that reason and its causes.
+    /// It cannot, for that reason and its causes. The log says so in one field: as JSON it would leave the causes out.
     pub(crate) fn not_yet(&self, why: &dyn std::error::Error) {
         let causes = std::iter::successors(Some(why), |error| error.source()).map(ToString::to_string);
         let mut causes: Vec<_> = causes.collect();
         causes.dedup();
-        self.set(Err(causes.join(": ")));
+        let why = causes.join(": ");
+        tracing::warn!(error = %why, "not ready yet");
+        self.set(Err(why));
     }
 
     fn set(&self, ready: Result<(), String>) {

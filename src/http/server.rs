@@ -86,10 +86,7 @@ async fn connect(database: &store::Settings, readiness: &Readiness, stop: &Cance
             Err(error) if error.class() != store::Class::Transient && !matches!(error, store::Error::Schema { .. }) => {
                 return Err(Error::Ledger(error));
             }
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet");
-                readiness.not_yet(&error);
-            }
+            Err(error) => readiness.not_yet(&error),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

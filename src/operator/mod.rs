@@ -108,10 +108,7 @@ async fn connect(config: config::Operator, readiness: &Readiness, stop: &Cancell
         match try_connect(&config).await {
             Ok(context) => return Ok(Some(Arc::new(context))),
             Err(error) if !error.is_transient() => return Err(error),
-            Err(error) => {
-                tracing::warn!(error = &error as &dyn std::error::Error, "not ready yet");
-                readiness.not_yet(&error);
-            }
+            Err(error) => readiness.not_yet(&error),
         }
         tokio::select! {
             () = stop.cancelled() => return Ok(None),

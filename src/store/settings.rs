@@ -118,6 +118,12 @@ mod tests {
     }
 
     #[test]
+    fn an_address_is_in_no_panic_and_no_error() {
+        let shown = format!("{:?} {:?}", Settings::new("postgres://u:hidden@db/igor"), of_url("postgres://u:hidden@db:port/igor"));
+        assert!(!shown.contains("hidden") && !shown.contains("db"), "{shown}");
+    }
+
+    #[test]
     fn a_folder_holds_the_address_or_its_parts() {
         let folder = tempfile::tempdir().expect("a folder");
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("written");

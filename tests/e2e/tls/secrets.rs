@@ -33,7 +33,7 @@ fn telling_worker(world: &World) -> (Process, std::path::PathBuf) {
 /// Where the operator answers probes.
 async fn probes(operator: &Process) -> String {
     let address = |log: &str| {
-        let line = log.lines().find(|line| line.contains("answering probes"))?;
+        let line = log.lines().find(|line| line.contains("serving probes and metrics"))?;
         line.split("\"address\":\"").nth(1)?.split('"').next().map(|address| format!("http://{address}"))
     };
     until("probes are answered", SOON, || async { address(&operator.printed()).ok_or_else(|| operator.printed()) }).await
@@ -68,6 +68,7 @@ async fn a_wrong_password_is_told_and_mended_and_no_secret_is_shown_by_anything(
         let (worker, environment) = telling_worker(&world);
         let probes = probes(&operator).await;
         until_readiness_says(&probes, "password authentication failed for user").await;
+        assert!(operator.printed().contains("cannot connect to the ledger: error returned from database: password authentication failed"));
         let refused = world.by_hand(&["migrate"]).expect_err("a wrong password");
         assert!(refused.contains("password authentication failed for user"), "{refused}");
         stores.write_password(Store::Postgres, passwords[0]);
