@@ -77,8 +77,14 @@ impl Command {
             Self::Api(_) => Some("igor-api"),
             Self::Worker(_) => Some("igor-worker"),
             Self::Standalone(_) => Some("igor"),
-            Self::Proxy(_) | Self::Migrate(_) | Self::Get(_) | Self::Why(_) | Self::Audit(_) => None,
-            Self::Partitions(_) | Self::Selftest(_) | Self::Crds { .. } => None,
+            Self::Proxy(_)
+            | Self::Migrate(_)
+            | Self::Get(_)
+            | Self::Why(_)
+            | Self::Audit(_)
+            | Self::Partitions(_)
+            | Self::Selftest(_)
+            | Self::Crds { .. } => None,
         }
     }
 }
@@ -126,7 +132,7 @@ async fn main() -> ExitCode {
     let level = igor.log_from.take().map_or(LogLevel::Fixed(igor.log.clone()), LogLevel::From);
     if let Err(error) = telemetry::logs(level, igor.log_format) {
         // There is no log to write it to.
-        writeln!(std::io::stderr(), "igor: {:#}", anyhow::Error::new(error)).ok();
+        writeln!(std::io::stderr(), "igor: {}", telemetry::chain(&error)).ok();
         return ExitCode::FAILURE;
     }
     let ended = run(igor).await;

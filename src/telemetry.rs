@@ -3,5 +3,5 @@
 mod logs;
 mod metrics;
 
-pub use self::logs::{LogError, LogFormat, LogLevel, logs};
+pub use self::logs::{LogError, LogFormat, LogLevel, chain, logs};
 pub use self::metrics::{Kind, METRICS, Metric, metrics};

@@ -39,6 +39,7 @@ impl Context {
     }
 
     /// Something that is done once within this span.
+    #[must_use]
     pub fn step(self, name: &str) -> Self {
         self.part(name, &[])
     }

@@ -58,9 +58,9 @@ pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Pl
     let jobs: Kube<IgorJob> = Kube::namespaced(api.kube.clone(), namespace);
     metrics::counter!("igor_api_writes_total", "kind" => "IgorJob", "verb" => "create").increment(1);
     let create = async { jobs.create(&PostParams::default(), object).await };
-    let made = match Box::pin(create).await {
-        Err(kube::Error::Api(status)) if status.code == 409 => Box::pin(made_before(&jobs, object, namespace)).await?,
-        made => made.map_err(|error| refused(error, namespace))?,
+    let (made, is_new) = match Box::pin(create).await {
+        Err(kube::Error::Api(status)) if status.code == 409 => (Box::pin(made_before(&jobs, object, namespace)).await?, false),
+        made => (made.map_err(|error| refused(error, namespace))?, true),
     };
     let identity = identity(&made, namespace);
     let taken_in = SystemTime::now();
@@ -69,7 +69,8 @@ pub(super) async fn make(api: &Api, namespace: &str, object: &IgorJob, plan: &Pl
             Err(Fault::Conflict("the job was deleted while it was being accepted".to_owned()))
         }
         Ok(accepted) => {
-            if accepted.standing == Standing::Fresh {
+            // Whether this accepted it or the operator, who was told of the object meanwhile: it is in.
+            if is_new {
                 tell_trace(accepted.job_id, &identity, asked, taken_in);
             }
             Ok(Made { job_id: accepted.job_id, uid: identity.uid, created_ms: identity.created_ms, name: identity.name })

@@ -208,7 +208,9 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
         }
     };
     let run = histogram!("igor_task_run_seconds");
-    run_times.into_iter().for_each(|ms| run.record(Duration::from_millis(ms)));
+    for ms in run_times {
+        run.record(Duration::from_millis(ms));
+    }
     metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
     count_ends(&collected);
     term.traces.collected(&term.in_flight, &collected.applied, began);

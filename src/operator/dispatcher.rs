@@ -17,7 +17,7 @@ use super::term::Term;
 use super::wakes::Woken;
 use super::{Error, lost, rebuild, relay};
 use crate::queue::TypeKey;
-use crate::store::{Filled, OpenType, Want};
+use crate::store::{Dispatched, Filled, OpenType, Want};
 
 /// The shortest nap before a task that waits out of order: the ledger's clock may be a little behind ours.
 const SHORTEST_NAP: Duration = Duration::from_millis(20);
@@ -208,12 +208,12 @@ impl Dispatcher {
         for job in done.tasks.iter().map(|task| task.job_id).collect::<BTreeSet<_>>() {
             self.term.poke(job, Moved::Count);
         }
-        let begun: Vec<Instant> = match self.advanced.is_empty() {
-            true => Vec::new(),
-            false => done.tasks.iter().filter_map(|task| self.advanced.remove(&task.layer_id)).collect(),
-        };
+        let of_advanced = |task: &Dispatched| self.advanced.remove(&task.layer_id);
+        let begun: Vec<Instant> = done.tasks.iter().filter_map(of_advanced).collect();
         relay::push(self, done.tasks).await?;
-        begun.into_iter().for_each(|since| metrics::histogram!("igor_layer_advance_seconds").record(since.elapsed()));
+        for since in begun {
+            metrics::histogram!("igor_layer_advance_seconds").record(since.elapsed());
+        }
         Ok(true)
     }
 

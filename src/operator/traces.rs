@@ -56,7 +56,7 @@ impl Traces {
     pub(super) fn forget(&self, change: &JobChange) {
         if trace::is_on() && !change.closed.is_empty() {
             let mut layers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            change.closed.iter().for_each(|layer| drop(layers.remove(layer)));
+            layers.retain(|layer, _| !change.closed.contains(layer));
         }
     }
 

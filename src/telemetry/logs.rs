@@ -11,6 +11,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, reload};
 
+pub use self::form::chain;
 use self::form::{Json, Text};
 
 /// How often a file with the level is read again. Kubernetes takes up to a minute to write a changed ConfigMap into it.

@@ -78,10 +78,9 @@ async fn what_is_no_level_is_refused_at_once() {
     world("logged_refused", Setup { operators: 0, workers: 0, ..Setup::default() }, |world, _running| async move {
         let level = world.folder.join("level");
         let refused = |args: &[&str]| world.by_hand(&[&["worker"], args].concat()).expect_err("refused");
-        assert_eq!(
-            refused(&["--log", "igor=loud"]),
-            "igor: \"igor=loud\" is not a level of the log, nor target=level,…: invalid filter directive\n"
-        );
+        let said = refused(&["--log", "igor=loud"]);
+        assert!(said.starts_with("igor: \"igor=loud\" is not a level of the log, nor target=level,…: "), "{said}");
+        assert_eq!(said.matches("expected one of").count(), 1, "{said}");
         let path = level.to_str().expect("a path");
         let expected = format!("igor: cannot read the level of the log from {path}: No such file or directory (os error 2)\n");
         assert_eq!(refused(&["--log-from", path]), expected);

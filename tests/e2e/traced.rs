@@ -79,7 +79,7 @@ fn text(attributes: &[KeyValue], name: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 fn tell<'a>(command: &'a mut std::process::Command, endpoint: &str) -> &'a mut std::process::Command {

@@ -14,6 +14,7 @@ mod tasks;
 mod tell;
 mod unreadable;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -72,11 +73,13 @@ async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
 }
 
 /// Does a stage, and counts how long it took.
-async fn timed<Done>(stage: &'static str, work: impl Future<Output = Done>) -> Done {
-    let began = Instant::now();
-    let done = work.await;
-    metrics::histogram!("igor_reconcile_seconds", "stage" => stage).record(began.elapsed());
-    done
+fn timed<Done>(stage: &'static str, work: impl Future<Output = Done>) -> Pin<Box<impl Future<Output = Done>>> {
+    Box::pin(async move {
+        let began = Instant::now();
+        let done = work.await;
+        metrics::histogram!("igor_reconcile_seconds", "stage" => stage).record(began.elapsed());
+        done
+    })
 }
 
 /// How long to wait after failures in a row.
