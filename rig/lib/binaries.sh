@@ -126,7 +126,8 @@ find_redis() {
 }
 
 # --- stores that speak TLS --------------------------------------------------------------------
-knows_tls() { ldd "$1" 2>/dev/null | grep -q libssl; }
+# Not grep -q: it would end before ldd, which a pipe without a reader fails.
+knows_tls() { ldd "$1" 2>/dev/null | grep libssl >/dev/null; }
 
 # unpack_debian FOLDER PACKAGE: it and what it needs and the machine has not, into the folder, without installing anything.
 unpack_debian() {

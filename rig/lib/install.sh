@@ -75,7 +75,7 @@ ask_api() {
   local address token
   address=$(cluster -n "$system" get service igor-api -o 'jsonpath={.spec.clusterIP}')
   token=$(cluster create token default)
-  curl -fsS -H "Authorization: Bearer $token" "http://$address/api/v2/namespaces/default/jobs/hello" | grep -q '"status":"COMPLETED"'
+  curl -fsS -H "Authorization: Bearer $token" "http://$address/api/v2/namespaces/default/jobs/hello" | grep '"status":"COMPLETED"' >/dev/null
   [ "$(curl -sS -o /dev/null -w '%{http_code}' "http://$address/api/v2/namespaces/default/jobs/hello")" = 401 ]
 }
 

@@ -37,6 +37,14 @@ pub enum Error {
         /// The folder.
         path: std::path::PathBuf,
     },
+    /// Address and settings want different TLS.
+    #[error("the database's address says sslmode={address}, PGSSLMODE (postgres.tls.mode of the chart) says {setting}: let one of them say it")]
+    TwoModes {
+        /// What the address says.
+        address: String,
+        /// What the environment says.
+        setting: String,
+    },
     /// The file with the port holds something else.
     #[error("{} is no number of a port", path.display())]
     Port {
@@ -143,6 +151,7 @@ impl Error {
             Self::Address(_)
             | Self::AddressFile { .. }
             | Self::AddressParts { .. }
+            | Self::TwoModes { .. }
             | Self::Port { .. }
             | Self::Schema { .. }
             | Self::OtherInstall { .. }

@@ -54,8 +54,18 @@ impl Settings {
 fn of_url(url: &str) -> Result<PgConnectOptions, Error> {
     let options = PgConnectOptions::from_str(url).map_err(Error::Address)?;
     let asked = url.split_once('?').map_or("", |(_, asked)| asked);
-    let says = form_urlencoded::parse(asked.as_bytes()).any(|(key, _)| key == "sslmode" || key == "ssl-mode");
-    Ok(if says { options } else { safe(options) })
+    let said = form_urlencoded::parse(asked.as_bytes()).find(|(key, _)| key == "sslmode" || key == "ssl-mode");
+    let Some((_, said)) = said else { return Ok(safe(options)) };
+    agree(&said, std::env::var("PGSSLMODE").ok())?;
+    Ok(options)
+}
+
+/// Two that say different things are a mistake, and the weaker of them must not win unseen.
+fn agree(address: &str, setting: Option<String>) -> Result<(), Error> {
+    match setting {
+        Some(setting) if !setting.eq_ignore_ascii_case(address) => Err(Error::TwoModes { address: address.to_owned(), setting }),
+        _ => Ok(()),
+    }
 }
 
 fn of_parts(folder: &Path) -> Result<PgConnectOptions, Error> {
@@ -115,6 +125,14 @@ mod tests {
         for here in ["127.0.0.1", "[::1]", "localhost", "%2Frun%2Fpostgresql"] {
             assert!(matches!(mode(&format!("postgres://u:pw@{here}/igor")), PgSslMode::Prefer), "{here}");
         }
+    }
+
+    #[test]
+    fn an_address_and_a_setting_that_want_different_tls_are_refused() {
+        assert!(agree("disable", None).is_ok());
+        assert!(agree("verify-full", Some("Verify-Full".to_owned())).is_ok());
+        let refused = agree("disable", Some("verify-full".to_owned())).expect_err("two modes").to_string();
+        assert!(refused.contains("sslmode=disable") && refused.contains("says verify-full"), "{refused}");
     }
 
     #[test]

@@ -67,7 +67,7 @@ async fn an_error_in_json_names_its_causes() {
         })
         .await;
         let error = line["fields"]["error"].as_str().expect("an error");
-        assert_eq!(error, "cannot connect to the ledger: pool timed out while waiting for an open connection");
+        assert!(error.starts_with("cannot connect to the ledger: ") && error.contains("refused"), "{error}");
         assert!(!operator.printed().contains("secret-word"));
     })
     .await;
