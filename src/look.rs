@@ -34,7 +34,6 @@ pub(crate) struct Look {
     /// How it is printed; json is one object, of audit one a line
     #[arg(long, short, value_enum, default_value_t)]
     output: Output,
-    /// A standby will do.
     #[command(flatten)]
     postgres: PostgresFlags,
 }

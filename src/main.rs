@@ -48,13 +48,13 @@ enum Command {
     Proxy(proxy::Proxy),
     /// Bring the database up to this version
     Migrate(config::PostgresFlags),
-    /// Show a job as the ledger has it: its head, then a line a layer
+    /// Show a job as the ledger has it (a standby will do): its head, then a line a layer
     Get(look::Look),
     /// Say why a job, a layer or a task stands as it does, and the command that would change it
     Why(look::Look),
     /// Print what was asked of a job and what moved in it, in order, with who and why
     Audit(look::Audit),
-    /// List the days of the ledger, seal them for reading, drop old ones
+    /// As the owner of the tables: list the days of the ledger, seal them for reading, drop old ones
     Partitions(partitions::Partitions),
     /// Run one job of one task end to end, with this process as its worker
     Selftest(selftest::Selftest),

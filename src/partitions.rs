@@ -12,7 +12,6 @@ const NAMED: usize = 5;
 
 #[derive(clap::Args)]
 pub(crate) struct Partitions {
-    /// As the owner of the tables.
     #[command(flatten)]
     postgres: PostgresFlags,
     #[command(subcommand)]

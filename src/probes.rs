@@ -11,6 +11,8 @@ use axum::routing::get;
 use metrics_exporter_prometheus::PrometheusHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::telemetry;
+
 /// Whether this process can do its part: stores reached, schema new enough; of an operator that it takes turns for the lease.
 #[derive(Clone, Debug)]
 pub(crate) struct Readiness(Arc<RwLock<Result<(), String>>>);
@@ -27,14 +29,10 @@ impl Readiness {
         self.set(Ok(()));
     }
 
-    /// It cannot, for that reason and its causes. The log says so in one field: as JSON it would leave the causes out.
-    pub(crate) fn not_yet(&self, why: &dyn std::error::Error) {
-        let causes = std::iter::successors(Some(why), |error| error.source()).map(ToString::to_string);
-        let mut causes: Vec<_> = causes.collect();
-        causes.dedup();
-        let why = causes.join(": ");
-        tracing::warn!(error = %why, "not ready yet");
-        self.set(Err(why));
+    /// It cannot, for that reason and its causes.
+    pub(crate) fn not_yet(&self, why: &(dyn std::error::Error + 'static)) {
+        tracing::warn!(error = why, "not ready yet");
+        self.set(Err(telemetry::chain(why)));
     }
 
     fn set(&self, ready: Result<(), String>) {

@@ -14,7 +14,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("worker", &["core", "proof", "queue", "trace"]),
     ("http", &["config", "core", "crd", "probes", "queue", "store", "telemetry", "trace", "why"]),
     ("operator", &["config", "core", "crd", "probes", "proof", "queue", "store", "telemetry", "trace"]),
-    ("probes", &[]),
+    ("probes", &["telemetry"]),
     ("proof", &[]),
     ("config", &[]),
     ("look", &[]),

@@ -211,13 +211,8 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
     for ms in run_times {
         run.record(Duration::from_millis(ms));
     }
-    metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
-    count_ends(&collected);
+    count(&collected);
     term.traces.collected(&term.in_flight, &collected.applied, began);
-    for (outcome, why) in &collected.refused {
-        tracing::error!(task = %outcome.report.task, attempt = outcome.report.attempt, %why, "the ledger refuses a result: it is set aside");
-        metrics::counter!("igor_refused_results_total").increment(1);
-    }
     let mut moved: BTreeMap<Uuid, Moved> = collected.counts.iter().map(|count| (count.job_id, Moved::Count)).collect();
     for change in &collected.jobs {
         term.wakes.advanced(change, began);
@@ -232,7 +227,13 @@ pub(super) async fn commit(term: &Term, outcomes: Vec<Outcome>) -> Result<(), Er
     Ok(())
 }
 
-fn count_ends(collected: &Collected) {
+/// Tells what came of the results, to Prometheus and of refused ones to the log.
+fn count(collected: &Collected) {
+    metrics::counter!("igor_stale_results_total").increment(collected.stale as u64);
+    for (outcome, why) in &collected.refused {
+        tracing::error!(task = %outcome.report.task, attempt = outcome.report.attempt, %why, "the ledger refuses a result: it is set aside");
+        metrics::counter!("igor_refused_results_total").increment(1);
+    }
     for status in [Status::Completed, Status::Errored, Status::Skipped] {
         let count = collected.applied.iter().filter(|applied| applied.to == status).count();
         if count > 0 {

@@ -137,8 +137,8 @@ impl Dispatcher {
     async fn look_at_everything(&mut self) -> Result<(), Error> {
         let seen = self.term.context.store.open_types().await?;
         self.open.clear();
-        // What is not handed out by now waits for something else, for somebody who unpauses it or for room.
-        self.advanced.clear();
+        // What is not open any more waits for somebody who unpauses it, or was killed.
+        self.advanced.retain(|layer, _| seen.iter().any(|open| open.layer_id == *layer));
         self.note(seen).await
     }
 

@@ -15,7 +15,7 @@ use super::term::Term;
 use super::types::Standing;
 use super::{Error, Job};
 use crate::crd::JobPhase;
-use crate::queue::TypeKey;
+use crate::queue::{EntryId, TypeKey};
 
 /// How often.
 const TELL: Duration = Duration::from_secs(5);
@@ -55,6 +55,7 @@ fn jobs<'a>(caches: impl Iterator<Item = &'a Cache<Job>>) {
         JobPhase::Rejected,
     ];
     let mut counts: BTreeMap<&str, u32> = phases.map(|phase| (phase.as_str(), 0)).into();
+    counts.extend([("New", 0), ("Unreadable", 0)]);
     for job in caches.flat_map(Cache::state) {
         let phase = match &job.0 {
             Ok(job) => job.status.as_ref().and_then(|status| status.phase).map_or("New", JobPhase::as_str),
@@ -79,8 +80,11 @@ struct Told {
 fn types(term: &Term, series: &mut BTreeSet<TypeKey>) {
     let mut others = Told::default();
     let mut hidden = false;
-    for (key, standing) in term.types.standings() {
-        let told = told(term, &key, &standing);
+    let standings = term.types.standings();
+    let behind = standings.iter().filter(|(_, standing)| standing.undelivered > 0);
+    let oldest = term.in_flight.oldest_undelivered(&behind.map(|(key, standing)| (key, standing.delivered)).collect());
+    for (key, standing) in standings {
+        let told = told(&standing, oldest.get(&key).copied());
         let is_idle = told.depth == 0 && told.workers == 0;
         if is_idle && !series.remove(&key) {
             continue;
@@ -102,11 +106,7 @@ fn types(term: &Term, series: &mut BTreeSet<TypeKey>) {
     }
 }
 
-fn told(term: &Term, key: &TypeKey, standing: &Standing) -> Told {
-    let first = match standing.undelivered {
-        0 => None,
-        _ => term.in_flight.oldest_undelivered(key, &standing.delivered),
-    };
+fn told(standing: &Standing, first: Option<EntryId>) -> Told {
     // Redis's clock against ours.
     let age = |ms: u64| u64::try_from(now_ms()).unwrap_or(0).saturating_sub(ms);
     let oldest = first.map_or(Duration::ZERO, |entry| Duration::from_millis(age(entry.ms)));

@@ -198,11 +198,17 @@ impl InFlight {
         self.table().entries.keys().filter(|(of, ..)| **of == *key).count()
     }
 
-    /// The oldest entry of a type behind what each of its lanes has delivered.
-    pub(super) fn oldest_undelivered(&self, key: &TypeKey, delivered: &[EntryId]) -> Option<EntryId> {
-        let table = self.table();
-        let waits = |lane: Lane, entry: EntryId| Lane::ALL.iter().zip(delivered).any(|(known, last)| *known == lane && entry > *last);
-        table.entries.keys().filter(|(of, lane, entry)| **of == *key && waits(*lane, *entry)).map(|(.., entry)| *entry).min()
+    /// Of each of these types the oldest entry behind what its lanes have delivered, if there is one. One look at everything that is out.
+    pub(super) fn oldest_undelivered(&self, delivered: &HashMap<&TypeKey, [EntryId; 3]>) -> HashMap<TypeKey, EntryId> {
+        let mut oldest: HashMap<TypeKey, EntryId> = HashMap::new();
+        for (key, lane, entry) in self.table().entries.keys() {
+            let Some(delivered) = delivered.get(&**key) else { continue };
+            let waits = Lane::ALL.iter().zip(delivered).any(|(known, last)| known == lane && entry > last);
+            if waits && oldest.get(&**key).is_none_or(|known| entry < known) {
+                oldest.insert((**key).clone(), *entry);
+            }
+        }
+        oldest
     }
 
     /// The entries of a type.

@@ -110,10 +110,11 @@ impl Store {
         let wish = Wish { identity, plan, contents };
         let mut transaction = self.begin(ACT, epoch).await?;
         let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
+        let mut inserted = false;
         let mut job = match locked {
             Some(job) if over(&job).is_some() => {
                 let standing = over(&job).unwrap_or(Standing::Ended);
-                return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, refused: Vec::new(), change: job.unchanged() })));
+                return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, inserted, refused: Vec::new(), change: job.unchanged() })));
             }
             Some(mut job) if job.loaded => {
                 let step = edit::step(&mut transaction, &mut job, wish, rows).await?;
@@ -124,7 +125,7 @@ impl Store {
             Some(job) if job.gate.is_some() => return Ok(Step::Gated),
             Some(job) => job,
             None => {
-                let inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
+                inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
                 if inserted {
                     layers::insert(&mut transaction, job_id, wish, 0..plan.layers.len()).await?;
                     list_live(&mut transaction, &[job_id], ACT).await?;
@@ -148,7 +149,7 @@ impl Store {
             mark_dirty(&mut transaction, &job).await?;
         }
         transaction.commit().await.act(ACT)?;
-        Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, refused: Vec::new(), change })))
+        Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, inserted, refused: Vec::new(), change })))
     }
 }
 

@@ -38,7 +38,9 @@ pub enum Error {
         path: std::path::PathBuf,
     },
     /// Address and settings want different TLS.
-    #[error("the database's address says sslmode={address}, PGSSLMODE (postgres.tls.mode of the chart) says {setting}: let one of them say it")]
+    #[error(
+        "the database's address says sslmode={address}, PGSSLMODE (postgres.tls.mode of the chart) says {setting}: let one of them say it"
+    )]
     TwoModes {
         /// What the address says.
         address: String,

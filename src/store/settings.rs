@@ -105,7 +105,10 @@ fn safe(options: PgConnectOptions) -> PgConnectOptions {
 
 fn is_here(options: &PgConnectOptions) -> bool {
     let host = options.get_host().trim_matches(['[', ']']);
-    options.get_socket().is_some() || host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
+    options.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 #[cfg(test)]

@@ -91,8 +91,11 @@ fn read(path: &Path) -> Result<String, LogError> {
     Ok(text.trim().to_owned())
 }
 
+/// What is no level may be anything: so much of it is told.
+const SHOWN: usize = 40;
+
 fn parse(text: &str) -> Result<EnvFilter, LogError> {
-    EnvFilter::try_new(text).map_err(|source| LogError::Parse { text: text.to_owned(), source })
+    EnvFilter::try_new(text).map_err(|source| LogError::Parse { text: text.chars().take(SHOWN).collect(), source })
 }
 
 /// Takes over what the file says, as long as that is a level; says once when it is not.

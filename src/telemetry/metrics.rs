@@ -66,7 +66,11 @@ pub const METRICS: &[Metric] = &[
     counter_of("igor_stale_results_total", &[], "Results that changed nothing: repeated, or of an attempt that is over"),
     histogram_of("igor_store_seconds", &["transaction"], "Transactions of the ledger, failed ones included"),
     histogram_of("igor_task_run_seconds", &[], "How long tasks ran, as their workers say"),
-    histogram_of("igor_task_wait_seconds", &[], "How long tasks that ended had waited for a worker since they were handed out"),
+    histogram_of(
+        "igor_task_wait_seconds",
+        &[],
+        "How long attempts took from Redis and back beside their run: the wait for a worker, for the rest of a batch, and for the ledger",
+    ),
     counter_of("igor_tasks_total", &["outcome"], "Tasks that ended by what their worker did"),
     counter_of("igor_unreadable_results_total", &[], "Entries of a results stream that are not of the contract"),
     gauge_of("igor_workers", &["queue", "type"], "Workers that serve a type"),

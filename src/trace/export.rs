@@ -44,7 +44,8 @@ pub enum Error {
 pub fn start(service: &'static str) -> Result<(), Error> {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let is_named = ["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_ENDPOINT"].into_iter().any(|name| set(name).is_some());
-    let is_off = set("OTEL_SDK_DISABLED").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+    let says = |name: &str, word: &str| set(name).is_some_and(|value| value.eq_ignore_ascii_case(word));
+    let is_off = says("OTEL_SDK_DISABLED", "true") || says("OTEL_TRACES_EXPORTER", "none") || says("OTEL_TRACES_SAMPLER", "always_off");
     if !is_named || is_off || EXPORTER.get().is_some() {
         return Ok(());
     }

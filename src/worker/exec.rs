@@ -24,7 +24,7 @@ const LATER: Duration = Duration::from_secs(10);
 const KILL_AFTER: Duration = Duration::from_secs(5);
 
 /// What says where the stores are, and where the keys to them lie.
-const STORES: [&str; 9] = [
+const STORES: [&str; 14] = [
     "REDIS_URL",
     "REDIS_URL_FILE",
     "REDIS_TLS_MODE",
@@ -33,7 +33,13 @@ const STORES: [&str; 9] = [
     "REDIS_KEY_FILE",
     "DATABASE_URL",
     "DATABASE_URL_FILE",
+    "PGPASSWORD",
+    "PGPASSFILE",
     "PGSSLKEY",
+    "PGSSLCERT",
+    "PGSSLROOTCERT",
+    // May hold the token of a collector.
+    "OTEL_EXPORTER_OTLP_HEADERS",
 ];
 
 /// The end of stderr that is kept to find its last line.

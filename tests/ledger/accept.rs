@@ -26,6 +26,18 @@ async fn a_plan_is_accepted_once_and_its_first_layers_open() {
 }
 
 #[tokio::test]
+async fn pause_levels_are_taken_with_the_row_and_not_with_what_is_loaded_later() {
+    let world = World::new().await;
+    let plan = plan(vec![layer("a", 0, vec![array("y", 5)])]);
+    assert!(world.accept(&object("whole"), &plan).await.inserted);
+    let parts = object("parts");
+    assert!(world.store.accept_chunk(world.epoch, &parts, &plan, 3).await.expect("a chunk").is_none());
+    let last = world.store.accept_chunk(world.epoch, &parts, &plan, 3).await.expect("a chunk").expect("the last");
+    assert_eq!((last.standing, last.inserted), (Standing::Fresh, false));
+    world.check().await;
+}
+
+#[tokio::test]
 async fn the_database_computes_the_same_ids_as_the_core() {
     let world = World::new().await;
     let object = object("j");

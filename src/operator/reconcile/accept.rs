@@ -93,7 +93,8 @@ async fn write(term: &Term, observed: &Observed, plan: &Plan, object: &IgorJob) 
 /// What follows from an acceptance that was just now.
 fn begin(term: &Term, observed: &Observed, identity: &Identity, accepted: &store::Accepted) {
     term.begin(&accepted.change);
-    if !identity.restored {
+    // What was seen since a longer load began, the ledger has not been told.
+    if accepted.inserted && !identity.restored {
         term.context.remember(&observed.uid, |memory| memory.levels = Some(bare(&identity.levels)));
     }
     // Of what is made over HTTP, the API tells.

@@ -27,6 +27,7 @@ pub(super) use self::facts::Read;
 pub(super) use self::layers::Shown;
 use self::observe::Seen;
 pub(super) use self::resolve::Refused;
+use self::resolve::Resolution;
 pub(super) use self::tasks::{JOB_NOT_FOUND, write as write_task};
 use super::term::Term;
 use super::{Error, Job};
@@ -52,12 +53,16 @@ pub(super) async fn failed(object: &Job, term: &Term, error: &Error) {
 }
 
 async fn stages(object: &Job, term: &Term) -> Result<Action, Error> {
-    let observed = match timed("observe", observe::observe(term, object)).await? {
+    let mut observed = match timed("observe", observe::observe(term, object)).await? {
         Seen::Present(observed) => observed,
         Seen::Stale => return Ok(Action::requeue(observe::LOOK_AGAIN)),
         Seen::Leaving => return Ok(Action::await_change()),
     };
-    let resolution = timed("resolve", resolve::resolve(term, &observed)).await?;
+    let mut resolution = timed("resolve", resolve::resolve(term, &observed)).await?;
+    // Accepting finds out whether the ledger has the job; where nothing is accepted, it is asked.
+    if !matches!(resolution, Resolution::Plan(..)) && observe::look_after_all(term, &mut observed).await? {
+        resolution = timed("resolve", resolve::resolve(term, &observed)).await?;
+    }
     let acceptance = timed("accept", accept::accept(term, &observed, resolution)).await?;
     let more_to_take = tasks::take_in(term, &observed, &acceptance).await?;
     let mut handled = timed("command", command::command(term, &observed, &acceptance)).await?;

@@ -29,6 +29,8 @@ pub(super) struct Observed {
     pub(super) generation: i64,
     /// The job in the ledger, if it is known there; not looked for when the object is new.
     pub(super) known: Option<Snapshot>,
+    /// The ledger was not asked, because nobody seems to have handled the object yet.
+    is_new: bool,
 }
 
 /// What the cache shows.
@@ -59,10 +61,11 @@ pub(super) async fn observe(term: &Term, job: &Job) -> Result<Seen, Error> {
         return Ok(Seen::Stale);
     }
     let created_ms = object.metadata.creation_timestamp.as_ref().map_or(0, |time| time.0.as_millisecond());
-    let known = if is_new(term, &uid, &object) { None } else { look(term, id::job(created_ms, &uid)).await? };
+    let is_new = is_new(term, &uid, &object);
+    let known = if is_new { None } else { look(term, id::job(created_ms, &uid)).await? };
     let namespace = object.namespace().unwrap_or_default();
     let generation = object.metadata.generation.unwrap_or(0);
-    Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, known, object })))
+    Ok(Seen::Present(Box::new(Observed { uid, namespace, name: object.name_any(), created_ms, generation, known, is_new, object })))
 }
 
 /// Whether nobody has handled the object yet, as far as can be told. Accepting it finds out: what the ledger knows is not accepted twice.
@@ -70,6 +73,15 @@ fn is_new(term: &Term, uid: &str, object: &IgorJob) -> bool {
     let is_first = term.context.memory(uid, |memory| memory.seen.is_none());
     term.context.first_seen(uid);
     is_first && object.status.is_none()
+}
+
+/// Asks the ledger after all, if that was left out; whether it knows the job.
+pub(super) async fn look_after_all(term: &Term, observed: &mut Observed) -> Result<bool, Error> {
+    if !std::mem::take(&mut observed.is_new) {
+        return Ok(false);
+    }
+    observed.known = look(term, id::job(observed.created_ms, &observed.uid)).await?;
+    Ok(observed.known.is_some())
 }
 
 async fn look(term: &Term, job_id: Uuid) -> Result<Option<Snapshot>, Error> {

@@ -46,10 +46,7 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         Some(_) => observed.known.clone(),
         None => None,
     };
-    let previous = term
-        .context
-        .memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone()))
-        .or_else(|| observed.object.status.clone());
+    let previous = previous(term, observed);
     let known = match &snapshot {
         Some(snapshot) => Some(facts::gather(term, snapshot).await),
         None => None,
@@ -81,6 +78,12 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
         missing_list(acceptance),
     ];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
+}
+
+/// The status that people see now.
+fn previous(term: &Term, observed: &Observed) -> Option<IgorJobStatus> {
+    let written = term.context.memory(&observed.uid, |memory| memory.written.as_ref().map(|(status, _)| status.clone()));
+    written.or_else(|| observed.object.status.clone())
 }
 
 fn status(
@@ -120,12 +123,10 @@ fn not_yet(
     since.and_then(|since| COUNTERS.checked_sub(since)).filter(|left| !left.is_zero())
 }
 
-/// How long until the first status is due.
+/// How long until the first status is due, from this process's first look on: the API server's clock may be another.
 fn first_status(term: &Term, observed: &Observed) -> Option<Duration> {
-    let age = u64::try_from(now_ms() - observed.created_ms).unwrap_or(0);
-    // The API server's times are whole seconds: the moment of the first look counts instead.
     let seen = term.context.first_seen(&observed.uid).elapsed();
-    FIRST_STATUS.checked_sub(Duration::from_millis(age).min(seen)).filter(|left| !left.is_zero())
+    FIRST_STATUS.checked_sub(seen).filter(|left| !left.is_zero())
 }
 
 /// Whether nothing but numbers tells two statuses apart.

@@ -60,6 +60,8 @@ pub struct Accepted {
     pub job_id: Uuid,
     /// How the ledger knows it.
     pub standing: Standing,
+    /// Whether this transaction wrote the job's row, and with it the pause levels of its object.
+    pub inserted: bool,
     /// Why the plan given cannot take the place of the accepted one; the job runs on with that one.
     pub refused: Vec<Fault>,
     /// What began with it.

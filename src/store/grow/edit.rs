@@ -59,7 +59,7 @@ pub(in crate::store) async fn step(connection: &mut PgConnection, job: &mut Lock
 
 fn known(job: &LockedJob, refused: Vec<Fault>) -> Accepted {
     let standing = if job.finished { Standing::Ended } else { Standing::Known };
-    Accepted { job_id: job.id, standing, refused, change: job.unchanged() }
+    Accepted { job_id: job.id, standing, inserted: false, refused, change: job.unchanged() }
 }
 
 fn is_loading(row: &LayerRow) -> bool {
