@@ -108,7 +108,7 @@ impl Store {
     async fn chunk(&self, epoch: Option<Epoch>, identity: &Identity, plan: &Plan, contents: &[[u8; 32]], rows: u32) -> Result<Step, Error> {
         let job_id = id::job(identity.created_ms, &identity.uid);
         let wish = Wish { identity, plan, contents };
-        let mut transaction = self.begin(ACT, epoch).await?;
+        let mut transaction = self.begin_by_key(ACT, epoch).await?;
         let locked = lock_jobs(&mut transaction, &[job_id], ACT).await?.pop();
         let mut inserted = false;
         let mut job = match locked {
@@ -117,6 +117,7 @@ impl Store {
                 return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, inserted, refused: Vec::new(), change: job.unchanged() })));
             }
             Some(mut job) if job.loaded => {
+                transaction.plan_each_time().await?;
                 let step = edit::step(&mut transaction, &mut job, wish, rows).await?;
                 transaction.commit().await.act(ACT)?;
                 return Ok(step);
@@ -137,6 +138,7 @@ impl Store {
         if !differing(&known_layers, plan).is_empty() || differ_in_content(&known_layers, contents) {
             // The spec was edited while it was loading, or a list that it names: nothing has begun, so the new plan takes the place of
             // the old one. Going on would mix the two.
+            transaction.plan_each_time().await?;
             layers::replace(&mut transaction, job_id, wish).await?;
             known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
         }

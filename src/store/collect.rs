@@ -66,7 +66,7 @@ impl Store {
         if outcomes.is_empty() {
             return Ok(Collected::default());
         }
-        let mut transaction = self.begin(ACT, Some(epoch)).await?;
+        let mut transaction = self.begin_by_key(ACT, Some(epoch)).await?;
         let owners = owners(&mut transaction, outcomes).await?;
         let mut ids: Vec<Uuid> = owners.values().copied().collect();
         ids.sort_unstable();

@@ -47,7 +47,7 @@ impl Store {
         let plans = Plans::for_ledger(&options).await?;
         let writer = pool(settings.connections)
             .after_connect(|connection, _| Box::pin(refuse_standby(connection)))
-            .connect_with(plans.on(options.clone().options(WRITER)))
+            .connect_with(options.clone().options(WRITER))
             .await
             .map_err(Error::connect)?;
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
@@ -59,7 +59,7 @@ impl Store {
     pub fn renew(&self) -> Result<(), Error> {
         if self.settings.url_file.is_some() {
             let options = self.settings.options()?.application_name("igor");
-            self.writer.set_connect_options(self.plans.on(options.clone().options(WRITER)));
+            self.writer.set_connect_options(options.clone().options(WRITER));
             self.reader.set_connect_options(options.options(READER));
         }
         Ok(())
@@ -93,7 +93,16 @@ impl Store {
 
     /// Begins a transaction: of the leader of `epoch`, or (`None`) of anybody.
     pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
-        let mut transaction = Transaction { open: self.writer.begin().await.act(act)?, act };
+        self.begin_with("BEGIN", act, epoch).await
+    }
+
+    /// The same of one whose statements reach every row by its key; they are planned once.
+    pub(super) async fn begin_by_key(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
+        self.begin_with(self.plans.by_key(), act, epoch).await
+    }
+
+    async fn begin_with(&self, begin: &'static str, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
+        let mut transaction = Transaction { open: self.writer.begin_with(begin).await.act(act)?, act };
         if let Some(ours) = epoch {
             let current = sqlx::query_scalar!("SELECT number FROM igor.epoch").fetch_one(&mut *transaction).await.act(act)?;
             if current != ours.0 && !is_left_out(Safeguard::EpochCheck) {
@@ -202,6 +211,12 @@ pub(super) struct Transaction {
 }
 
 impl Transaction {
+    /// What follows looks through a layer: it is planned for the layer at hand.
+    pub(super) async fn plan_each_time(&mut self) -> Result<(), Error> {
+        let act = self.act;
+        sqlx::query("SET LOCAL plan_cache_mode = auto").execute(&mut *self.open).await.map(drop).act(act)
+    }
+
     /// Makes it last.
     pub(super) async fn commit(self) -> Result<(), sqlx::Error> {
         lasting(self.act, self.open.commit()).await

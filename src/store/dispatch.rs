@@ -24,7 +24,7 @@ impl Store {
             return Ok(Dispatch::default());
         }
         within(ACT, async {
-            let mut transaction = self.begin(ACT, Some(epoch)).await?;
+            let mut transaction = self.begin_by_key(ACT, Some(epoch)).await?;
             let mut ids: Vec<Uuid> = wants.iter().map(|want| want.job_id).collect();
             ids.sort_unstable();
             ids.dedup();

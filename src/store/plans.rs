@@ -6,7 +6,7 @@ use sqlx::{Connection, PgConnection};
 use super::connect::within_reading;
 use super::error::Error;
 
-/// When Postgres plans a statement of a job: planning over tables by day takes longer than a small batch does. A plan that is made once
+/// When Postgres plans the statements of small transactions: planning over tables by day takes longer than a small batch does. A plan that is made once
 /// serves every day, and so locks every day's table each time it runs: with many days that costs more than to plan anew for the one at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plans {
@@ -30,11 +30,12 @@ impl Plans {
         .await
     }
 
-    /// Connections that plan so.
-    pub(super) fn on(self, options: PgConnectOptions) -> PgConnectOptions {
+    /// Begins a transaction whose statements reach every row by its key, so that one plan is right for a day that is empty and for one
+    /// that holds millions.
+    pub(super) fn by_key(self) -> &'static str {
         match self {
-            Self::Once => options.options([("plan_cache_mode", "force_generic_plan")]),
-            Self::EachTime => options,
+            Self::Once => "BEGIN; SET LOCAL plan_cache_mode = force_generic_plan",
+            Self::EachTime => "BEGIN",
         }
     }
 

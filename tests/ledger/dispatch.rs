@@ -1,6 +1,7 @@
 //! Dispatch: order, limits, what is due out of order, and two dispatchers at once.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use igor::core::fold::Said;
 use igor::core::status::Status;
@@ -145,4 +146,27 @@ async fn a_large_job_is_dispatched_and_collected_at_once_when_statistics_know_sm
     world.say(&out, Said::Completed).await;
     // A plan that walks the whole job for each task takes twenty seconds and more.
     assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?} for {} tasks", began.elapsed(), out.len());
+}
+
+#[tokio::test]
+async fn what_was_planned_while_the_day_was_empty_is_quick_when_it_is_full() {
+    let world = World::new().await;
+    // One connection: each plan that is made is made here.
+    let settings = igor::store::Settings { connections: 1, ..igor::store::Settings::new(&world.database.url) };
+    let store = igor::store::Store::connect(&settings).await.expect("connected");
+    let run = async |object: &igor::store::Identity, tasks: u32| {
+        let change = store.accept(world.epoch, object, &plan(vec![layer("a", 0, vec![array("t", tasks)])])).await.expect("accepted").change;
+        let began = Instant::now();
+        let want = Want { layer_id: change.opened[0].layer_id, job_id: change.job_id, kind: "render".to_owned(), room: 1000 };
+        let out = store.dispatch(world.epoch, &[want]).await.expect("dispatched").tasks;
+        let outcomes = out.iter().map(|task| outcome(task, Said::Completed)).collect();
+        assert_eq!(store.collect(world.epoch, outcomes).await.expect("collected").applied.len(), out.len());
+        began.elapsed()
+    };
+    run(&object("first"), 1).await;
+    run(&object("large"), 150_000).await;
+    // A plan that reads the day instead of its keys takes minutes for these.
+    let took = run(&object("second"), 1000).await;
+    assert!(took < Duration::from_secs(3), "{took:?}");
+    world.check().await;
 }

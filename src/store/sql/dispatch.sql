@@ -1,5 +1,6 @@
 -- Dispatch: for each want (layer, type, room) first what is due out of order, then what stands at the cursor.
--- $1 layers, $2 types, $3 rooms, $4 and $5 the days' bounds, $6 legal moves. In the order of the wants, then of the plan.
+-- $1 layers, $2 types, $3 rooms, $4 and $5 the days' bounds, $6 legal moves. In the order of the wants, then of the plan. That ids are
+-- ids keeps the planner to a look by key for each task, as in apply.sql, also where it plans for a day that is still empty.
 WITH w AS (
     SELECT u.place, u.layer_id, u.type, o.created_at, u.room, o.next_ordinal, o.total
     FROM unnest($1::uuid[], $2::text[], $3::int4[]) WITH ORDINALITY AS u(layer_id, type, room, place)
@@ -31,7 +32,7 @@ WITH w AS (
                                                 ELSE f.last + 1 END AS next
           FROM rest LEFT JOIN found f ON f.place = rest.place) n
     WHERE o.layer_id = n.layer_id AND o.type = n.type AND o.next_ordinal <> n.next
-), pick AS (
+), pick AS MATERIALIZED (
     SELECT task_id, created_at, place FROM due UNION ALL SELECT task_id, created_at, place FROM fresh
 ), upd AS (
     UPDATE igor.tasks t
@@ -39,6 +40,7 @@ WITH w AS (
     FROM pick p
     WHERE t.id = p.task_id AND t.created_at = p.created_at AND t.created_at BETWEEN $4 AND $5 AND t.paused_at IS NULL
       AND t.status::text || '>QUEUED' = ANY ($6)
+      AND p.task_id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
     RETURNING t.*, p.place
 ), hist AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)
