@@ -102,7 +102,7 @@ async fn steer(api: Api, caller: Caller, body: Bytes, verb: Verb) -> Result<Json
     let followed = tokio::spawn(async move {
         let mut updated = 0;
         for (command, seen) in commands(verb, &actor, found) {
-            updated += followed(&seen, &api.ledger.command_seen(&command, &seen).await?);
+            updated += followed(&seen, &Box::pin(api.ledger.command_seen(&command, &seen)).await?);
         }
         Ok(Json(Updated { updated }))
     });

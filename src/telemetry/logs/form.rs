@@ -187,9 +187,10 @@ mod tests {
         let lines = Lines::default();
         let to = lines.clone();
         let layer = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(move || to.clone());
-        let layer = match json {
-            true => layer.fmt_fields(tracing_subscriber::fmt::format::JsonFields::new()).event_format(Json).boxed(),
-            false => layer.fmt_fields(Text).boxed(),
+        let layer = if json {
+            layer.fmt_fields(tracing_subscriber::fmt::format::JsonFields::new()).event_format(Json).boxed()
+        } else {
+            layer.fmt_fields(Text).boxed()
         };
         let error = Act(Repeats(std::io::Error::other("a wire was cut")));
         tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
