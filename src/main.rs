@@ -135,7 +135,7 @@ async fn main() -> ExitCode {
         writeln!(std::io::stderr(), "igor: {}", telemetry::chain(&error)).ok();
         return ExitCode::FAILURE;
     }
-    let ended = run(igor).await;
+    let ended = Box::pin(run(igor)).await;
     trace::finish().await;
     match ended {
         Ok(()) => ExitCode::SUCCESS,

@@ -93,12 +93,12 @@ impl Store {
 
     /// Begins a transaction: of the leader of `epoch`, or (`None`) of anybody.
     pub(super) async fn begin(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
-        self.begin_with("BEGIN", act, epoch).await
+        Box::pin(self.begin_with("BEGIN", act, epoch)).await
     }
 
     /// The same of one whose statements reach every row by its key; they are planned once.
     pub(super) async fn begin_by_key(&self, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {
-        self.begin_with(self.plans.by_key(), act, epoch).await
+        Box::pin(self.begin_with(self.plans.by_key(), act, epoch)).await
     }
 
     async fn begin_with(&self, begin: &'static str, act: &'static str, epoch: Option<Epoch>) -> Result<Transaction, Error> {

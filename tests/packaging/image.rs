@@ -47,7 +47,9 @@ fn the_image_runs_as_nobody_with_certificates_and_no_shell() {
 #[test]
 fn an_image_built_twice_is_the_same() {
     let folders = [tempfile::tempdir().expect("a folder"), tempfile::tempdir().expect("a folder")];
-    folders.iter().for_each(|folder| build(folder.path()));
+    for folder in &folders {
+        build(folder.path());
+    }
     let [first, second] = folders.each_ref().map(|folder| fs::read(folder.path().join("igor.tar")).expect("an image"));
     assert!(first == second, "two images of one program differ");
 }
