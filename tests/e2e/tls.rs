@@ -1,7 +1,6 @@
 //! Both stores by TLS, with certificates on both sides, out of files as secrets are mounted: what works, what is refused and how that
 //! is told, passwords that change, and that no secret is shown anywhere.
 
-mod binds;
 mod secrets;
 mod stores;
 
