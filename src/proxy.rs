@@ -15,6 +15,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
+use igor::telemetry;
 use kube::client::ConfigExt;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, ServiceBuilder, ServiceExt};
@@ -115,18 +116,13 @@ async fn forwarded(target: &Target, mut request: Request) -> Result<Response, (S
     }
     let token = target.token.header().await.map_err(|error| failed("no token", &format!("{error:#}")))?;
     request.headers_mut().insert(target.header.clone(), token);
-    let answer = target.api.clone().oneshot(request).await.map_err(|error| failed("the API does not answer", &chain(error.as_ref())))?;
+    let answer =
+        target.api.clone().oneshot(request).await.map_err(|error| failed("the API does not answer", &telemetry::chain(error.as_ref())))?;
     let (mut parts, body) = answer.into_parts();
     for name in NOT_PASSED_ON {
         parts.headers.remove(name);
     }
     Ok(Response::from_parts(parts, Body::new(body)))
-}
-
-/// An error with its causes.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

@@ -88,7 +88,7 @@ impl Pokes {
         let now = Instant::now();
         let crowd = u32::try_from(self.waiting.len() / CROWD).unwrap_or(LONGEST).clamp(1, LONGEST);
         let (pause, first) = match moved {
-            Moved::Begin => return self.begin(job, now),
+            Moved::Begin => return self.passed(job, now),
             Moved::End => (Duration::ZERO, now),
             Moved::Change => (AFTER_CHANGE * crowd, now),
             Moved::Count => (AFTER_COUNT, now + AFTER_COUNT),
@@ -109,8 +109,8 @@ impl Pokes {
         }
     }
 
-    /// As if it had been let through just now.
-    fn begin(&mut self, job: ObjectRef<Job>, now: Instant) {
+    /// It is let through just now, or as good as: the next look has a moment.
+    fn passed(&mut self, job: ObjectRef<Job>, now: Instant) {
         let at = now + FORGET;
         if let Some(known) = self.waiting.remove(&job) {
             self.due.remove(&known.key);
@@ -125,7 +125,7 @@ impl Pokes {
         if !known.poke {
             return None;
         }
-        self.begin(job.clone(), Instant::now());
+        self.passed(job.clone(), Instant::now());
         Some(job)
     }
 }

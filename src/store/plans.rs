@@ -6,8 +6,9 @@ use sqlx::{Connection, PgConnection};
 use super::connect::within_reading;
 use super::error::Error;
 
-/// When Postgres plans the statements of small transactions: planning over tables by day takes longer than a small batch does. A plan that is made once
-/// serves every day, and so locks every day's table each time it runs: with many days that costs more than to plan anew for the one at hand.
+/// When Postgres plans the statements of small transactions: planning over tables by day takes longer than a small batch does. A plan that
+/// is made once serves every day, and so locks every day's table each time it runs: with many days that costs more than to plan anew for
+/// the one at hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Plans {
     Once,
