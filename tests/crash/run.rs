@@ -24,13 +24,14 @@ pub(crate) async fn run(ground: &Ground, name: &str, cut: Option<Point>, expecte
     let world = World::new(ground, name, cut);
     let played = AssertUnwindSafe(play(&world, cut, expected)).catch_unwind().await;
     let effect = cut.and_then(|cut| effect_of(&world, cut));
+    let last_words = world.last_words();
     let ended = played.map(|ending| Ended {
         ending,
         effects: [Who::Operator, Who::Worker].map(|who| (who, world.effects(who).len() as u64)).into(),
         reached: world.has_died(),
     });
     world.end(ended.is_err()).await;
-    ended.map_err(|panic| format!("{}\ndied at {}", said(&*panic), effect.as_deref().unwrap_or("no effect")))
+    ended.map_err(|panic| format!("{}\ndied at {}\n{last_words}", said(&*panic), effect.as_deref().unwrap_or("no effect")))
 }
 
 async fn play(world: &World<'_>, cut: Option<Point>, expected: Option<&Ending>) -> Ending {

@@ -13,7 +13,7 @@ use crate::support;
 use crate::world::World;
 
 /// Long enough for a machine that does other things too; only a run that fails waits so long.
-const SOON: Duration = Duration::from_secs(45);
+const SOON: Duration = Duration::from_secs(120);
 
 /// Two layers of one priority, a task that fails once, a layer with what runs, what has failed and what nobody takes yet, and an array.
 const FILM: &str = "
@@ -153,7 +153,8 @@ async fn status(world: &World<'_>, job: &str) -> Value {
 async fn until_phase(world: &World<'_>, job: &str, phase: &str) {
     until(&format!("{job} is {phase}"), || async {
         let object = status(world, job).await;
-        if object["status"]["phase"] == phase { Ok(()) } else { Err(object["status"].clone()) }
+        let status = &object["status"];
+        if status["phase"] == phase { Ok(()) } else { Err(format!("{}, {}: {}", status["phase"], status["progress"], status["why"])) }
     })
     .await;
 }

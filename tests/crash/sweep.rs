@@ -1,6 +1,6 @@
 //! Which runs there are, several at once, and what is said of them.
 //!
-//! `CRASH_AT=[worker:]<number>:before|after` does one; `ALL=1` does all; else a tenth of them, by the day or as `TENTH=<0 to 9>` says.
+//! `CRASH_AT=[worker:]<number>:before|after` does one, `TIMES` times (1); `ALL=1` does all; else a tenth of them, by the day or as `TENTH=<0 to 9>` says.
 //! `AT_ONCE` runs (8) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
 //! last one of the uncut run; one that a run does not reach proves nothing and is not counted as covered.
 
@@ -59,7 +59,8 @@ impl Sweep {
         loop {
             let Some(point) = self.left.lock().expect("no panic").pop_front() else { break };
             let began = Instant::now();
-            let outcome = run(&ground, &format!("crash-{point}"), Some(point), Some(&self.expected)).await.map(|ended| ended.reached);
+            let outcome =
+                run(&ground, &format!("{}-{point}", ground.namespace), Some(point), Some(&self.expected)).await.map(|ended| ended.reached);
             let tried = Tried { point, outcome, took: began.elapsed() };
             report(&tried);
             let mut all = self.tried.lock().expect("no panic");
@@ -75,7 +76,7 @@ impl Sweep {
 /// The points that are asked for.
 fn points(uncut: &Ended) -> Vec<Point> {
     if let Ok(at) = std::env::var("CRASH_AT") {
-        return vec![at.parse().unwrap_or_else(|fault| panic!("{fault}"))];
+        return vec![at.parse().unwrap_or_else(|fault| panic!("{fault}")); number("TIMES").unwrap_or(1)];
     }
     let tenth = if number("ALL") == Some(1) { None } else { Some(number("TENTH").unwrap_or_else(of_today)) };
     say(&tenth.map_or_else(|| "all points".to_owned(), |tenth| format!("points of tenth {tenth}; the others: ALL=1, or TENTH=0 to 9")));

@@ -133,6 +133,15 @@ impl<'a> World<'a> {
         log.lines().map(str::to_owned).collect()
     }
 
+    /// The end of what the operator said, over all its lives, and of its effects.
+    pub(crate) fn last_words(&self) -> String {
+        let log = self.processes().operator.printed();
+        let effects = self.effects(Who::Operator);
+        let last = |lines: &[&str], most: usize| lines[lines.len().saturating_sub(most)..].join("\n");
+        let effects: Vec<&str> = effects.iter().map(String::as_str).collect();
+        format!("the operator's last effects:\n{}\nits last words:\n{}", last(&effects, 20), last(&log.lines().collect::<Vec<_>>(), 40))
+    }
+
     pub(crate) fn objects(&self, kind: &str) -> Api<DynamicObject> {
         let resource = ApiResource {
             group: "igor.dev".to_owned(),
