@@ -169,8 +169,6 @@ impl Work<'_> {
 
     async fn r#move(&self, connection: &mut PgConnection, tasks: &BTreeMap<Uuid, Meant>) -> Result<u32, Error> {
         let failed = self.command.selector == Selector::Failed;
-        let ids: Vec<Uuid> = tasks.keys().copied().collect();
-        let meant: Vec<i16> = tasks.values().map(|meant| level(*meant)).collect();
         let closely = [Meant::Among, Meant::Matched, Meant::Named];
         let at_least =
             |status: &Status| closely.into_iter().find(|meant| self.statuses(*meant).contains(status)).map_or(level(Meant::Named), level);
@@ -178,24 +176,32 @@ impl Work<'_> {
         let at_least: Vec<i16> = from.iter().map(at_least).collect();
         let Some((_, to)) = self.command.verb.moves(Meant::Named, failed).first().copied() else { return Ok(0) };
         let from: Vec<String> = from.iter().map(ToString::to_string).collect();
-        let moved = sqlx::query_file_scalar!(
-            "src/store/sql/move.sql",
-            self.job.id,
-            self.job.created() as _,
-            &ids,
-            &meant,
-            &from,
-            &at_least,
-            to.as_str(),
-            self.command.verb.reason(),
-            self.command.actor,
-            self.command.id,
-            self.requeue
-        )
-        .fetch_one(connection)
-        .await
-        .act(ACT)?;
-        Ok(count(moved))
+        let mut all = 0;
+        for meant in closely {
+            let ids: Vec<Uuid> = tasks.iter().filter(|(_, known)| **known == meant).map(|(id, _)| *id).collect();
+            if ids.is_empty() {
+                continue;
+            }
+            let moved = sqlx::query_file_scalar!(
+                "src/store/sql/move.sql",
+                self.job.id,
+                self.job.created() as _,
+                &ids,
+                level(meant),
+                &from,
+                &at_least,
+                to.as_str(),
+                self.command.verb.reason(),
+                self.command.actor,
+                self.command.id,
+                self.requeue
+            )
+            .fetch_one(&mut *connection)
+            .await
+            .act(ACT)?;
+            all += count(moved);
+        }
+        Ok(all)
     }
 }
 

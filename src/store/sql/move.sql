@@ -1,20 +1,14 @@
 -- A command moves tasks that stand where it moves them from, whatever their attempt; what was queued or running is revoked.
 -- $1 job, $2 its day, $3 tasks, $4 how closely they are meant, $5 from where tasks are moved, $6 if they are meant so closely at
 -- least, $7 to where, $8 reason, $9 actor, $10 command, $11 whether what is to run again is due out of the cursor's order.
--- The planner is to look each task up by its key. Told that all are of one moment it would expect one task of that, and compare each
--- task of the job with each that is meant: so the moment is hidden from it, the bounds are the day's, and a condition that always holds
--- lets it expect few that are meant.
-WITH c AS MATERIALIZED (
-    SELECT c.id, c.meant, $2::timestamptz AS created_at FROM unnest($3::uuid[], $4::int2[]) AS c(id, meant)
-    WHERE c.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-), upd AS (
+-- The tasks are an array, not rows to join with: statistics that were taken while a job was being loaded tell the planner of a handful
+-- of tasks, and it would compare each of the job with each that is meant.
+WITH upd AS (
     UPDATE igor.tasks t
     SET prev_status = t.status, status = $7::text::igor.status, version = t.version + 1, updated_at = statement_timestamp(), reason = $8,
         failures = CASE WHEN $7 = 'PENDING' THEN 0 ELSE t.failures END, lost = CASE WHEN $7 = 'PENDING' THEN 0 ELSE t.lost END
-    FROM c
-    WHERE t.id = c.id AND t.created_at = c.created_at
-      AND t.created_at >= date_trunc('day', $2::timestamptz, 'UTC') AND t.created_at < date_trunc('day', $2::timestamptz, 'UTC') + interval '1 day'
-      AND c.meant >= ($6::int2[])[array_position($5::text[]::igor.status[], t.status)]
+    WHERE t.id = ANY($3) AND t.created_at = $2
+      AND $4::int2 >= ($6::int2[])[array_position($5::text[]::igor.status[], t.status)]
     RETURNING t.id, t.created_at, t.layer_id, t.type, t.ordinal, t.prev_status, t.status, t.attempt, t.version
 ), hist AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor, reason, command_id)

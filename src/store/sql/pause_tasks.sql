@@ -1,15 +1,10 @@
 -- Pauses single tasks, or lets them go. What is queued and paused is recalled; what is let go and the cursor has passed is due now.
 -- $1 job, $2 its day, $3 tasks, $4 pause or not, $5 reason, $6 actor, $7 command.
--- Each task is looked up by its key, as in move.sql.
-WITH c AS MATERIALIZED (
-    SELECT c.id, $2::timestamptz AS created_at FROM unnest($3::uuid[]) AS c(id)
-    WHERE c.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-), upd AS (
+-- The tasks are an array for the reason that move.sql gives.
+WITH upd AS (
     UPDATE igor.tasks t
     SET paused_at = CASE WHEN $4 THEN statement_timestamp() END, version = t.version + 1, updated_at = statement_timestamp()
-    FROM c
-    WHERE t.id = c.id AND t.created_at = c.created_at
-      AND t.created_at >= date_trunc('day', $2::timestamptz, 'UTC') AND t.created_at < date_trunc('day', $2::timestamptz, 'UTC') + interval '1 day'
+    WHERE t.id = ANY($3) AND t.created_at = $2
       AND (t.paused_at IS NULL) = $4 AND (NOT $4 OR t.status NOT IN ('COMPLETED', 'SKIPPED'))
     RETURNING t.id, t.created_at, t.layer_id, t.type, t.ordinal, t.status, t.attempt, t.version
 ), hist AS (
