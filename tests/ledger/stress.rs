@@ -168,7 +168,8 @@ async fn steer(field: &Field, job: Uuid, dice: &mut Dice) -> Result<(), Error> {
     field.world.store.command(Some(field.world.epoch), &asked(job, &Object::Job, verb, selector, &token)).await.map(drop)
 }
 
-/// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left.
+/// Peace: nothing stays paused, everything open is completed, errored tasks are retried until none is left. The leader makes it: what
+/// others do marks a job as changed, also one that has ended.
 async fn finish_all(field: &Field) {
     let world = &field.world;
     let version = u64::try_from(crate::world::now_ms()).unwrap_or(0) + 60_000;
@@ -176,11 +177,16 @@ async fn finish_all(field: &Field) {
         let calm = |object: Object| Sighting { object, source: Source::Annotation, paused: Some(false), version };
         world
             .store
-            .observe(None, *job, &[calm(Object::Job), calm(Object::Layer("a".to_owned())), calm(Object::Layer("c".to_owned()))], None)
+            .observe(
+                Some(world.epoch),
+                *job,
+                &[calm(Object::Job), calm(Object::Layer("a".to_owned())), calm(Object::Layer("c".to_owned()))],
+                None,
+            )
             .await
             .expect("unpaused");
         let all = asked(*job, &Object::Job, "unpause-tasks", "true", "peace");
-        world.store.command(None, &all).await.expect("unpaused");
+        world.store.command(Some(world.epoch), &all).await.expect("unpaused");
     }
     sqlx::query("UPDATE igor.requeue SET not_before = statement_timestamp()").execute(&world.database.pool).await.expect("due");
     let in_flight: Vec<Dispatched> = field.handed_out.lock().expect("a lock").clone();
