@@ -33,7 +33,7 @@ test-core: ## The pure core alone: no Kubernetes, SQL or Redis
 model: ## The core in an abstract world: every order of steps, thousands of seeds (SEEDS=n, SEED=n replays one)
 	$(MODEL)
 
-test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of them; CRASH_AT=37:before: one)
+test-crash: ## Crash points: a tenth of them, by the day (TENTH=n; ALL=1: all of them; CRASH_AT=37:before: one, TIMES=n times)
 	@rig/with-test-env cargo test --features proof --test crash
 
 test-faults: ## Faults on real processes, and a checker (SEED=7 MINUTES=30: random mixtures, table in target/faults)

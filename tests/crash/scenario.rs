@@ -13,7 +13,7 @@ use crate::support;
 use crate::world::World;
 
 /// Long enough for a machine that does other things too; only a run that fails waits so long.
-const SOON: Duration = Duration::from_secs(120);
+const SOON: Duration = Duration::from_secs(45);
 
 /// Two layers of one priority, a task that fails once, a layer with what runs, what has failed and what nobody takes yet, and an array.
 const FILM: &str = "

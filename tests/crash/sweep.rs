@@ -1,7 +1,7 @@
 //! Which runs there are, several at once, and what is said of them.
 //!
-//! `CRASH_AT=[worker:]<number>:before|after` does one, `TIMES` times (1); `ALL=1` does all; else a tenth of them, by the day or as `TENTH=<0 to 9>` says.
-//! `AT_ONCE` runs (8) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
+//! `CRASH_AT=[worker:]<number>:before|after` does one, `TIMES` times (1); `ALL=1` does all; else a tenth of them, by the day or as
+//! `TENTH=<0 to 9>` says. `AT_ONCE` runs (8) go on at the same time. How many effects a run has varies with its timing, so the points go a little behind the
 //! last one of the uncut run; one that a run does not reach proves nothing and is not counted as covered.
 
 use std::collections::{BTreeMap, VecDeque};

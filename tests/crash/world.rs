@@ -133,13 +133,11 @@ impl<'a> World<'a> {
         log.lines().map(str::to_owned).collect()
     }
 
-    /// The end of what the operator said, over all its lives, and of its effects.
+    /// The end of the operator's effects and of what it said, over all its lives.
     pub(crate) fn last_words(&self) -> String {
-        let log = self.processes().operator.printed();
-        let effects = self.effects(Who::Operator);
-        let last = |lines: &[&str], most: usize| lines[lines.len().saturating_sub(most)..].join("\n");
-        let effects: Vec<&str> = effects.iter().map(String::as_str).collect();
-        format!("the operator's last effects:\n{}\nits last words:\n{}", last(&effects, 20), last(&log.lines().collect::<Vec<_>>(), 40))
+        let said: Vec<String> = self.processes().operator.printed().lines().map(str::to_owned).collect();
+        let last = |lines: &[String], most: usize| lines[lines.len().saturating_sub(most)..].join("\n");
+        format!("the operator's last effects:\n{}\nits last words:\n{}", last(&self.effects(Who::Operator), 20), last(&said, 40))
     }
 
     pub(crate) fn objects(&self, kind: &str) -> Api<DynamicObject> {
