@@ -117,6 +117,11 @@ pub enum Meant {
     Named,
 }
 
+impl Meant {
+    /// From the loosest to the closest.
+    pub const ALL: [Self; 3] = [Self::Among, Self::Matched, Self::Named];
+}
+
 /// What a command is addressed to: the object that carries the annotation, or that a URL names.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Object {
@@ -208,7 +213,7 @@ mod tests {
 
     #[test]
     fn a_kill_ends_what_is_unfinished_however_it_is_meant() {
-        for meant in [Meant::Among, Meant::Matched, Meant::Named] {
+        for meant in Meant::ALL {
             assert_eq!(Verb::Kill.moves(meant, false), [(Pending, Errored), (Queued, Errored), (Running, Errored)]);
             assert_eq!(Verb::Kill.moves(meant, true), []);
         }

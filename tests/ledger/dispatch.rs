@@ -3,12 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use igor::core::command::Object;
 use igor::core::fold::Said;
 use igor::core::status::Status;
 use igor::store::Want;
 
-use crate::world::{World, array, asked, job_id, layer, object, outcome, plan, task};
+use crate::world::{World, array, job_id, layer, object, outcome, plan, task};
 
 #[tokio::test]
 async fn tasks_go_out_in_the_order_of_the_plan_as_far_as_there_is_room() {
@@ -147,25 +146,6 @@ async fn a_large_job_is_dispatched_and_collected_at_once_when_statistics_know_sm
     world.say(&out, Said::Completed).await;
     // A plan that walks the whole job for each task takes twenty seconds and more.
     assert!(began.elapsed() < std::time::Duration::from_secs(3), "{:?} for {} tasks", began.elapsed(), out.len());
-}
-
-#[tokio::test]
-async fn a_command_on_a_large_job_is_quick_when_statistics_were_taken_while_it_was_loaded() {
-    let world = World::new().await;
-    let large = object("large");
-    world.accept(&large, &plan(vec![layer("a", 0, vec![array("t", 20_000)])])).await;
-    // Rows of a transaction under way are not counted, their pages are.
-    let few = "ANALYZE igor.tasks; UPDATE pg_class SET reltuples = 2 FROM pg_inherits
-        WHERE oid = inhrelid AND inhparent = 'igor.tasks'::regclass AND relpages > 0";
-    sqlx::raw_sql(few).execute(&world.database.pool).await.expect("statistics");
-    let began = Instant::now();
-    for (verb, selector) in [("pause-tasks", "a"), ("unpause-tasks", "a"), ("kill", "a"), ("retry", "true")] {
-        let done = world.store.command(None, &asked(job_id(&large), &Object::Job, verb, selector, verb)).await.expect("carried out");
-        assert_eq!(done.changed, 20_000, "{verb}");
-    }
-    // A plan that compares each task of the job with each that is meant takes minutes.
-    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
-    world.check().await;
 }
 
 #[tokio::test]

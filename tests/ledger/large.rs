@@ -1,5 +1,7 @@
 //! Large commands: in steps behind a shut gate, cut off between any two and taken up again.
 
+use std::time::{Duration, Instant};
+
 use igor::core::command::{Object, Verb};
 use igor::core::fold::Said;
 use igor::store::{Command, Progress, Want};
@@ -58,6 +60,25 @@ async fn what_a_large_retry_gives_back_to_a_paused_job_runs_once_it_goes_on() {
     world.store.command(None, &ask("unpause", "true", "go on")).await.expect("unpaused");
     world.check().await;
     assert_eq!(world.run_to_the_end(job).await.len(), 2 * HALF as usize + 1);
+    world.check().await;
+}
+
+#[tokio::test]
+async fn a_command_on_a_large_job_is_quick_when_statistics_were_taken_while_it_was_loaded() {
+    let world = World::new().await;
+    let large = object("large");
+    world.accept(&large, &plan(vec![layer("a", 0, vec![array("t", 20_000)])])).await;
+    // Rows of a transaction under way are not counted, their pages are.
+    let few = "ANALYZE igor.tasks; UPDATE pg_class SET reltuples = 2 FROM pg_inherits
+        WHERE oid = inhrelid AND inhparent = 'igor.tasks'::regclass AND relpages > 0";
+    sqlx::raw_sql(few).execute(&world.database.pool).await.expect("statistics");
+    let began = Instant::now();
+    for (verb, selector) in [("pause-tasks", "a"), ("unpause-tasks", "a"), ("kill", "a"), ("retry", "true")] {
+        let done = world.store.command(None, &asked(job_id(&large), &Object::Job, verb, selector, verb)).await.expect("carried out");
+        assert_eq!(done.changed, 20_000, "{verb}");
+    }
+    // A plan that compares each task of the job with each that is meant takes minutes.
+    assert!(began.elapsed() < Duration::from_secs(15), "{:?}", began.elapsed());
     world.check().await;
 }
 

@@ -85,7 +85,7 @@ impl Work<'_> {
         if matches!(self.command.verb, Verb::Pause | Verb::Unpause) {
             return Ok(tasks);
         }
-        for meant in [Meant::Among, Meant::Matched, Meant::Named] {
+        for meant in Meant::ALL {
             let statuses = self.statuses(meant);
             let named: Vec<Uuid> = self.selection.tasks.iter().filter(|(_, known)| **known == meant).map(|(id, _)| *id).collect();
             if !named.is_empty() && !statuses.is_empty() {

@@ -169,16 +169,11 @@ impl Work<'_> {
 
     async fn r#move(&self, connection: &mut PgConnection, tasks: &BTreeMap<Uuid, Meant>) -> Result<u32, Error> {
         let failed = self.command.selector == Selector::Failed;
-        let closely = [Meant::Among, Meant::Matched, Meant::Named];
-        let at_least =
-            |status: &Status| closely.into_iter().find(|meant| self.statuses(*meant).contains(status)).map_or(level(Meant::Named), level);
-        let from = self.statuses(Meant::Named);
-        let at_least: Vec<i16> = from.iter().map(at_least).collect();
         let Some((_, to)) = self.command.verb.moves(Meant::Named, failed).first().copied() else { return Ok(0) };
-        let from: Vec<String> = from.iter().map(ToString::to_string).collect();
         let mut all = 0;
-        for meant in closely {
+        for meant in Meant::ALL {
             let ids: Vec<Uuid> = tasks.iter().filter(|(_, known)| **known == meant).map(|(id, _)| *id).collect();
+            let from: Vec<String> = self.statuses(meant).iter().map(ToString::to_string).collect();
             if ids.is_empty() {
                 continue;
             }
@@ -187,9 +182,7 @@ impl Work<'_> {
                 self.job.id,
                 self.job.created() as _,
                 &ids,
-                level(meant),
                 &from,
-                &at_least,
                 to.as_str(),
                 self.command.verb.reason(),
                 self.command.actor,
@@ -293,8 +286,7 @@ pub(super) async fn select(
     .act(ACT)?;
     let mut tasks = BTreeMap::new();
     for row in rows {
-        let meant =
-            [Meant::Among, Meant::Matched, Meant::Named].into_iter().find(|meant| level(*meant) == row.meant).unwrap_or(Meant::Among);
+        let meant = Meant::ALL.into_iter().find(|meant| level(*meant) == row.meant).unwrap_or(Meant::Among);
         let known = tasks.entry(row.id).or_insert(meant);
         *known = meant.max(*known);
     }
