@@ -24,7 +24,7 @@ pub(crate) async fn run(ground: &Ground, name: &str, cut: Option<Point>, expecte
     let world = World::new(ground, name, cut);
     let played = AssertUnwindSafe(play(&world, cut, expected)).catch_unwind().await;
     let effect = cut.and_then(|cut| effect_of(&world, cut));
-    let last_words = played.is_err().then(|| world.last_words()).unwrap_or_default();
+    let last_words = if played.is_err() { world.last_words() } else { String::new() };
     let ended = played.map(|ending| Ended {
         ending,
         effects: [Who::Operator, Who::Worker].map(|who| (who, world.effects(who).len() as u64)).into(),
