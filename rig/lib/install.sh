@@ -112,7 +112,12 @@ told() {
   done
 }
 
+# Who was replaced or evicted may still be listed, and gone before its log is asked for.
+nobody_ends() { [ -z "$(cluster -n "$system" get pods -o 'jsonpath={.items[*].metadata.deletionTimestamp}')" ]; }
+
 nothing_secret_is_told() {
+  await 60 "the pods that end are gone" nobody_ends
+  cluster -n "$system" rollout status deployment/igor-operator --timeout=60s
   told >"$STATE/told"
   grep -q igor_leader "$STATE/told" && grep -q '"leading"' "$STATE/told" || die "not all was looked at, see $STATE/told"
   ! grep -q "$canary" "$STATE/told" || die "the stores' password is told, see $STATE/told"
