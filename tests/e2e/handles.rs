@@ -29,6 +29,34 @@ async fn until_handles(world: &World, count: usize) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_job_that_stands_still_has_its_layers_handles_whenever_it_moved_last() {
+    world("handles_layers", Setup { workers: 0, ..Setup::default() }, |world, running| async move {
+        running.lock().await.workers.push(world.worker(&["--slots", "100"]));
+        // Their last move is about the moment at which handles are due.
+        let job = |number: u32| {
+            let (name, seconds) = (format!("film-{number}"), 0.6 + f64::from(number) * 0.01);
+            format!(
+                "
+---
+apiVersion: igor.dev/v1alpha1
+kind: IgorJob
+metadata: {{name: {name}}}
+spec:
+  layers: [{{name: nap, tasks: [{{type: sleep, args: '{seconds}'}}]}}, {{name: later, priority: 1, paused: true, tasks: [{{type: noop}}]}}]
+"
+            )
+        };
+        world.apply(&(0..60).map(job).collect::<String>());
+        until("each layer has a handle", SOON, || async {
+            let handles = names(&world, "il").len();
+            if handles == 120 { Ok(()) } else { Err(handles) }
+        })
+        .await;
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_failed_task_has_a_handle_that_says_how_it_stands() {
     world("handles_status", Setup::default(), |world, _running| async move {
         world.apply(&failing("film", "defaults: {retries: 1, backoff: {initialSeconds: 0, maxSeconds: 0}}", 1));

@@ -23,7 +23,7 @@ use crate::operator::term::Term;
 use crate::store::{LayerFacts, Snapshot};
 
 /// A job that ends sooner has no handles.
-pub(super) const AFTER: Duration = Duration::from_secs(1);
+const AFTER: Duration = Duration::from_secs(1);
 /// Handles of a job that ended longer ago are not looked for any more.
 pub(super) const RECENT_MS: i64 = 3_600_000;
 /// After a foreign object stood in a handle's place, none of the job's is tried for so long.
@@ -34,16 +34,19 @@ const FAILED: u32 = 20;
 /// What was last written of a layer, and when; `None` for a handle that was only made.
 pub(in crate::operator) type Shown = BTreeMap<String, Option<(IgorLayerStatus, Instant)>>;
 
-/// Makes the handles that are due and writes what has moved; says when counters are due that were held back.
+/// Makes the handles that are due and writes what has moved; says when to look again for what is not due yet.
 pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot, handled: &Handled) -> Result<Option<Duration>, Error> {
     if snapshot.finished_ms.is_some_and(|finished| finished < now_ms() - RECENT_MS) {
         return clear_away(term, observed).await.map(|()| None);
     }
+    let age = term.context.first_seen(&observed.uid).elapsed();
     let mut shown = match term.context.memory(&observed.uid, |memory| memory.layers.clone()) {
         Some(shown) => shown,
+        // Handles are made after a status is written.
+        None if snapshot.job.finished && observed.object.status.is_none() => return Ok(None),
         None if snapshot.job.finished => find(term, observed).await?,
-        None if term.context.first_seen(&observed.uid).elapsed() >= AFTER => Shown::new(),
-        None => return Ok(None),
+        None if age >= AFTER => Shown::new(),
+        None => return Ok(Some(AFTER - age)),
     };
     let mut held_back = None;
     for (layer, facts) in in_order(snapshot) {

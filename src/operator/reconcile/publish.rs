@@ -64,17 +64,16 @@ pub(super) async fn publish(term: &Term, observed: &Observed, acceptance: &Accep
     let Some(snapshot) = &snapshot else { return Ok(held_back.map_or_else(|| unaccepted(acceptance), Action::requeue)) };
     let layers_held_back = layers::show(term, observed, snapshot, handled).await?;
     let tasks_held_back = tasks::show(term, observed, snapshot, handled).await?;
-    if let Some(wait) = expire(term, observed, snapshot).await? {
-        return Ok(Action::requeue(wait));
-    }
+    let expires = expire(term, observed, snapshot).await?;
     let at_once = acceptance.loading.then_some(Duration::ZERO);
     let looks = [
         at_once,
         handled.again,
-        Some(next_look(term, observed, snapshot)),
+        Some(next_look(snapshot)),
         held_back,
         layers_held_back,
         tasks_held_back,
+        expires,
         missing_list(acceptance),
     ];
     Ok(Action::requeue(looks.into_iter().flatten().min().unwrap_or(ENDED)))
@@ -200,14 +199,13 @@ fn missing_list(acceptance: &Acceptance) -> Option<Duration> {
     matches!(reason, Some(Reason::TasksFromNotFound | Reason::TasksFromForbidden)).then_some(MISSING_LIST)
 }
 
-fn next_look(term: &Term, observed: &Observed, snapshot: &Snapshot) -> Duration {
+fn next_look(snapshot: &Snapshot) -> Duration {
     let wait = if snapshot.job.finished { ENDED } else { ACTIVE };
     // Not all at once after a restart.
     let mut look = wait.mul_f64(0.8 + 0.2 * rand::random::<f64>());
     if !snapshot.job.finished {
         let deadline = snapshot.deadline_ms.map(|due| Duration::from_millis(u64::try_from(due - now_ms()).unwrap_or(0) + 1));
-        let handles = layers::AFTER.checked_sub(term.context.first_seen(&observed.uid).elapsed());
-        look = look.min(deadline.unwrap_or(look)).min(handles.unwrap_or(look));
+        look = look.min(deadline.unwrap_or(look));
     }
     look
 }

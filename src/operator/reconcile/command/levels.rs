@@ -83,7 +83,7 @@ impl Which {
     }
 }
 
-/// Lets the ledger act on what has changed; whether it did.
+/// Lets the ledger act on what has changed; whether it was asked to.
 pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carriers: &[Carrier], which: Which) -> Result<bool, Error> {
     let mut seen = levels(&observed.object);
     seen.extend(carriers.iter().filter(|carrier| carrier.object != Object::Job).flat_map(of_child));
@@ -96,8 +96,9 @@ pub(super) async fn follow(term: &Term, observed: &Observed, job_id: Uuid, carri
     let paused = term.context.store.observe(Some(term.epoch), job_id, &seen, reason).await?;
     // What the ledger has and only this process changes need not be told again; what was refused as old has to be.
     term.context.remember(&observed.uid, |memory| memory.levels = paused.settled.then_some(levels));
+    // Nothing may have moved, and yet somebody else pauses now: the status says who.
     if paused.moved.is_empty() {
-        return Ok(false);
+        return Ok(true);
     }
     // The dispatcher first, people afterwards.
     term.carried_out(job_id, &paused.change);
