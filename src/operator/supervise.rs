@@ -12,10 +12,8 @@ use super::term::Term;
 /// The first pause after a failure; it doubles up to [`LONGEST_PAUSE`].
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
-/// A loop that ran so long works, as far as anybody is told.
+/// A loop that ran so long works: people are told so, and its next failure starts with the first pause again.
 const WORKS: Duration = Duration::from_secs(5);
-/// A loop that ran so long starts with the first pause again.
-const HEALTHY: Duration = Duration::from_secs(30);
 
 /// Runs `work` until the term is over, again after every failure and panic. A lost fence ends the whole term.
 pub(super) async fn supervise<Work, Run>(name: &'static str, term: &Term, work: Work)
@@ -61,7 +59,7 @@ where
             Err(panic) => tracing::error!(work = name, %panic, "panicked, will be started again"),
         }
         metrics::counter!("igor_loop_failures_total", "loop" => name).increment(1);
-        if began.elapsed() > HEALTHY {
+        if began.elapsed() >= WORKS {
             pause = FIRST_PAUSE;
         }
         tokio::select! {

@@ -27,7 +27,7 @@ const READ_AHEAD: usize = 4;
 const ENTRIES_PER_READ: usize = 64;
 
 /// The wait after the first failed read; it doubles up to the second.
-const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+const BACKOFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 /// One result entry.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -204,6 +204,7 @@ pub(super) fn leave(shared: &Shared, held: &Held) {
 pub(super) async fn write(shared: Arc<Shared>, link: Link, mut queue: mpsc::UnboundedReceiver<Outgoing>, closing: CancellationToken) {
     let mut waiting: Vec<Outgoing> = Vec::new();
     let mut backoff = Backoff::new();
+    let mut contact = shared.contact.subscribe();
     loop {
         if waiting.is_empty() {
             tokio::select! {
@@ -217,11 +218,16 @@ pub(super) async fn write(shared: Arc<Shared>, link: Link, mut queue: mpsc::Unbo
             }
         }
         waiting.retain(|outgoing| outgoing.held.stopped() != Some(Stop::NoContact));
+        contact.mark_unchanged();
         waiting = store(&shared, &link, waiting).await;
         if waiting.is_empty() {
             backoff.reset();
         } else {
-            tokio::time::sleep(backoff.step()).await;
+            // What Redis forgot is given to others unless it is announced soon: not a moment after it answers again.
+            tokio::select! {
+                () = tokio::time::sleep(backoff.step()) => {}
+                _ = contact.changed() => {}
+            }
         }
     }
 }
