@@ -22,7 +22,10 @@ status: ## Say what of it runs
 # Optimised, and with its figures shown; a plain `cargo test` leaves it out.
 MODEL = cargo test --profile model --no-default-features --test model -- --nocapture
 
-# Most tests wait for real processes most of the time: more of them at once than there are cores.
+# Most tests wait for real processes most of the time: more of them at once than there are cores. Where no machine dies, only processes,
+# it is all one whether Postgres waits for the disk; a slow disk makes minutes of it. Faults and bench wait.
+test test-crash: export IGOR_RIG_FSYNC ?= off
+
 test: ## All tests, on a real control plane, Postgres and Redis
 	@RUST_TEST_THREADS=$${RUST_TEST_THREADS:-6} AUDIT=1 rig/with-test-env rig/tally \
 		'cargo test --no-default-features --lib' '$(MODEL)' 'cargo test --no-fail-fast' rig/rights-used

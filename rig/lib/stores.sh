@@ -59,7 +59,7 @@ start_postgres() {
   ! has_statements || more+=(-c shared_preload_libraries=pg_stat_statements)
   if ! alive postgres; then rm -f "$pg_home/data/postmaster.pid"; fi
   spawn postgres env -C "$pg_home" "${as_user[@]}" "$pg_bin/postgres" -D "$pg_home/data" -c listen_addresses=127.0.0.1 -c port="$pg_port" \
-    -c unix_socket_directories= -c max_connections=300 -c fsync=on "${more[@]}"
+    -c unix_socket_directories= -c max_connections=300 -c fsync="${IGOR_RIG_FSYNC:-on}" "${more[@]}"
 }
 
 # The line Postgres itself writes for its own tools.
