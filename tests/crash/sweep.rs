@@ -16,6 +16,9 @@ use crate::run::{Ended, run};
 use crate::support::cluster;
 use crate::world::Ground;
 
+/// A run that takes so long has waited for something: it is named.
+const SLOW: Duration = Duration::from_secs(15);
+
 /// What came of a point.
 struct Tried {
     point: Point,
@@ -100,6 +103,8 @@ fn of_today() -> usize {
 
 fn report(tried: &Tried) {
     match &tried.outcome {
+        // Half of what a step is waited for.
+        Ok(true) if tried.took > SLOW => say(&format!("{} took {:.0?}", tried.point, tried.took)),
         Ok(true) => {}
         Ok(false) => say(&format!("{}: the run had fewer effects", tried.point)),
         Err(why) => say(&format!("FAILED {}: {why}\nagain: CRASH_AT={} make test-crash", tried.point, tried.point)),

@@ -12,6 +12,7 @@ pub(crate) const ROLE: &str = "worker";
 
 /// Serves the types that the arguments name, until it is killed.
 pub(crate) async fn serve() {
+    tracing_subscriber::fmt().with_env_filter("igor=debug").with_writer(std::io::stderr).init();
     let setting = |name: &str| std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set"));
     let signs = PathBuf::from(setting("SIGNS"));
     let builder = Worker::builder(setting("REDIS_URL")).prefix(setting("IGOR_PREFIX")).queue(setting("QUEUE")).slots(16);

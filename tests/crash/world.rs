@@ -1,5 +1,6 @@
 //! What one run has to itself: its ground, a prefix in Redis, an operator and workers that may die and come back.
 
+use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -158,11 +159,24 @@ impl<'a> World<'a> {
             std::fs::write(self.folder.join(format!("{kind}.json")), serde_json::to_string_pretty(&objects).expect("json")).ok();
         }
         for table in ["jobs", "layers", "tasks", "transitions", "live_jobs", "layer_types", "requeue", "outbox", "commands"] {
-            let few = "SELECT to_jsonb(t)::text FROM igor.TABLE t WHERE to_jsonb(t)->>'reason' IS DISTINCT FROM 'Killed' LIMIT 500";
+            // Of what was killed only that which ever went out: the rest are thousands.
+            let few = "SELECT row::text FROM igor.TABLE t, to_jsonb(t) AS row
+                WHERE row->>'reason' IS DISTINCT FROM 'Killed' OR (row->>'attempt')::int4 > 0 LIMIT 500";
             let sql = sqlx::AssertSqlSafe(few.replace("TABLE", table));
             let rows: Vec<String> = sqlx::query_scalar(sql).fetch_all(self.ledger()).await.unwrap_or_default();
             std::fs::write(self.folder.join(format!("{table}.ndjson")), rows.join("\n")).ok();
         }
+        let mut connection = redis().await;
+        let mut lying = String::new();
+        for (stream, _) in self.streams().await {
+            let lies = redis::cmd("XRANGE").arg(&stream).arg("-").arg("+").clone();
+            let leased = redis::cmd("XPENDING").arg(&stream).arg("igor").arg("-").arg("+").arg(100).clone();
+            for command in [lies, leased] {
+                let answer: Result<redis::Value, _> = command.query_async(&mut connection).await;
+                writeln!(lying, "{stream}: {answer:#?}").expect("written");
+            }
+        }
+        std::fs::write(self.folder.join("redis.txt"), lying).ok();
     }
 
     /// Ends everything and leaves nothing behind, or of a run that failed only its files.
