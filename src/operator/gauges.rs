@@ -123,10 +123,10 @@ fn set(queue: &str, kind: &str, told: Told) {
 
 /// For how long the first row of the outbox has been the first: rows do not know when they were written.
 async fn outbox(term: &Term, first: &mut Option<(i64, Instant)>) -> Result<(), Error> {
-    let rows = term.context.store.outbox_read(0, 1).await?;
-    *first = rows.first().map(|row| match *first {
-        Some((seq, since)) if seq == row.seq => (seq, since),
-        _ => (row.seq, Instant::now()),
+    let now = term.context.store.outbox_first().await?;
+    *first = now.map(|now| match *first {
+        Some((seq, since)) if seq == now => (seq, since),
+        _ => (now, Instant::now()),
     });
     gauge!("igor_outbox_lag_seconds").set(first.map_or(0.0, |(_, since)| since.elapsed().as_secs_f64()));
     Ok(())

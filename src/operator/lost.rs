@@ -101,7 +101,7 @@ async fn give_back(dispatcher: &mut Dispatcher, gone: Vec<Outstanding>) -> Resul
         let known: HashSet<(Uuid, u32)> = chunk.iter().map(Outstanding::pair).collect();
         let tasks = term.context.store.pushable(&ids).await?;
         let same = tasks.into_iter().filter(|task| known.contains(&(task.task_id, task.attempt))).collect();
-        relay::push(dispatcher, same).await?;
+        relay::push_late(dispatcher, same).await?;
     }
     Ok(())
 }

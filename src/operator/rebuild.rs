@@ -79,7 +79,7 @@ async fn types_in_use(dispatcher: &Dispatcher) -> Result<BTreeSet<TypeKey>, Erro
     }
     for row in store.outbox_read(0, ROWS).await? {
         match row.change {
-            Change::Enqueue(task) => note(&task.namespace, &task.queue, &task.kind),
+            Change::Enqueue(tasks) => tasks.iter().for_each(|task| note(&task.namespace, &task.queue, &task.kind)),
             Change::Revoke(attempt) => note(&attempt.namespace, &attempt.queue, &attempt.kind),
             Change::Recall(_) | Change::Stale => {}
         }

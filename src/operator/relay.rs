@@ -16,19 +16,19 @@ use super::term::Term;
 use super::traces;
 use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
-use crate::store::{Attempt, Change, Dispatched, OutboxRow, Recalled, Scope};
+use crate::store::{Attempt, Change, Dispatched, OutboxRow, Outstanding, Recalled, Scope};
 use crate::trace::Context;
 
-/// Rows read at once.
+/// Tasks whose rows are read at once.
 const PAGE: u32 = 1000;
 
 /// Pushes attempts that the ledger has just committed, and forgets their outbox rows.
 pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) -> Result<(), Error> {
     let term = dispatcher.term().clone();
-    let mut seqs = Vec::with_capacity(tasks.len());
+    let mut seqs = BTreeSet::new();
     let mut groups: BTreeMap<(TypeKey, u8), Vec<Dispatched>> = BTreeMap::new();
     for task in tasks {
-        seqs.push(task.seq);
+        seqs.insert(task.seq);
         // A queue that is no longer shared with the namespace: the task stays queued in the ledger, and the status says why.
         let Some(key) = term.key(&task.namespace, &task.queue, &task.kind) else { continue };
         groups.entry((key, task.lane)).or_default().push(task);
@@ -37,7 +37,7 @@ pub(super) async fn push(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) ->
         let key = dispatcher.ready(key).await?;
         admit(&term, &key, lane_of(lane), tasks).await?;
     }
-    dispatcher.relayed.delete(&term, seqs);
+    dispatcher.relayed.delete(&term, seqs.into_iter().collect());
     Ok(())
 }
 
@@ -106,8 +106,9 @@ fn lane_of(number: u8) -> Lane {
 pub(super) struct Relayed(Arc<Mutex<HashSet<i64>>>);
 
 impl Relayed {
-    fn contains(&self, seq: i64) -> bool {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).contains(&seq)
+    /// Those of now: taken before the table is read, for what is deleted after that reading is not known here any more.
+    fn known(&self) -> HashSet<i64> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Deletes rows beside the loop. Should that fail, the next reading of the table does it.
@@ -137,14 +138,12 @@ pub(super) async fn relay(dispatcher: &mut Dispatcher) -> Result<(), Error> {
     linger("relay").await;
     let mut after = 0;
     loop {
+        let relayed = dispatcher.relayed.known();
         let rows = dispatcher.term().context.store.outbox_read(after, PAGE).await?;
+        linger("relay-read").await;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.seq;
-        let whole = rows.len() < PAGE as usize;
-        page(dispatcher, rows).await?;
-        if whole {
-            return Ok(());
-        }
+        page(dispatcher, rows, &relayed).await?;
     }
 }
 
@@ -156,18 +155,19 @@ struct Run {
     recalls: BTreeSet<Scope>,
 }
 
-async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>) -> Result<(), Error> {
+async fn page(dispatcher: &mut Dispatcher, rows: Vec<OutboxRow>, relayed: &HashSet<i64>) -> Result<(), Error> {
     let term = dispatcher.term().clone();
     let mut run = Run::default();
     let mut done = Vec::new();
     for row in rows {
         match if is_left_out(Safeguard::Outbox) { Change::Stale } else { row.change } {
             Change::Stale => done.push(row.seq),
-            Change::Enqueue(task) => {
+            Change::Enqueue(mut tasks) => {
                 finish_recalls(&term, &mut run).await?;
                 finish_revokes(dispatcher, &mut run).await?;
-                let known = term.in_flight.get(task.task_id).is_some_and(|flight| flight.attempt == task.attempt);
-                if known || dispatcher.relayed.contains(row.seq) { done.push(row.seq) } else { run.pushes.push(*task) }
+                let is_known = |task: &Dispatched| term.in_flight.get(task.task_id).is_some_and(|flight| flight.attempt == task.attempt);
+                tasks.retain(|task| !is_known(task));
+                if tasks.is_empty() || relayed.contains(&row.seq) { done.push(row.seq) } else { run.pushes.extend(tasks) }
             }
             Change::Revoke(attempt) => {
                 finish_pushes(dispatcher, &mut run).await?;
@@ -194,7 +194,27 @@ async fn finish_pushes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<(),
     if run.pushes.is_empty() {
         return Ok(());
     }
-    push(dispatcher, std::mem::take(&mut run.pushes)).await
+    push_late(dispatcher, std::mem::take(&mut run.pushes)).await
+}
+
+/// Pushes attempts that were read from the ledger a while ago. What has ended since then, nobody would take away again: it is now.
+pub(super) async fn push_late(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) -> Result<(), Error> {
+    let ids: Vec<Uuid> = tasks.iter().map(|task| task.task_id).collect();
+    let pushed: HashSet<(Uuid, u32)> = tasks.iter().map(|task| (task.task_id, task.attempt)).collect();
+    push(dispatcher, tasks).await?;
+    let term = dispatcher.term().clone();
+    let known = term.context.store.outstanding_among(&ids).await?;
+    let alive: HashSet<(Uuid, u32)> = known.iter().map(Outstanding::pair).collect();
+    let mut ended: BTreeMap<Arc<TypeKey>, Vec<(Uuid, u32)>> = BTreeMap::new();
+    for (task, attempt) in pushed.difference(&alive) {
+        if let Some(flight) = term.in_flight.get(*task).filter(|flight| flight.attempt == *attempt) {
+            ended.entry(flight.key).or_default().push((*task, *attempt));
+        }
+    }
+    for (key, attempts) in ended {
+        revoke(&term, &key, &attempts).await?;
+    }
+    Ok(())
 }
 
 /// Deletes the entries, which ends the leases of who runs them, and tells the workers.

@@ -11,7 +11,7 @@ use super::apply::{TaskMove, apply_moves};
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::{Collected, Epoch, LayerCount, Outcome, Recalled};
-use super::rows::{LockedJob, count, lock_jobs};
+use super::rows::{Hold, LockedJob, count, lock_jobs};
 use super::time::Days;
 use crate::core::fold::{Report, Said};
 use crate::core::retry::{self, Backoff, Ended, REASON_LOST, REASON_POISON, REASON_UNREADABLE, REASON_UNSTORABLE, Standing};
@@ -71,7 +71,7 @@ impl Store {
         let mut ids: Vec<Uuid> = owners.values().copied().collect();
         ids.sort_unstable();
         ids.dedup();
-        let mut jobs = lock_jobs(&mut transaction, &ids, ACT).await?;
+        let mut jobs = lock_jobs(&mut transaction, &ids, Hold::Results, ACT).await?;
         let known: BTreeMap<Uuid, &LockedJob> = jobs.iter().map(|job| (job.id, job)).collect();
         let standings = read_standings(&mut transaction, outcomes).await?;
         let mut rows: Vec<TaskMove> = outcomes
@@ -97,7 +97,7 @@ impl Store {
             let mut ids: Vec<Uuid> = recalled.iter().map(|recalled| recalled.job_id).collect();
             ids.sort_unstable();
             ids.dedup();
-            lock_jobs(&mut transaction, &ids, act).await?;
+            lock_jobs(&mut transaction, &ids, Hold::Results, act).await?;
             let rows: Vec<TaskMove> = recalled.iter().map(take_back).collect();
             let (_, counts) = apply_moves(&mut transaction, &rows, RECALL, act).await?;
             transaction.commit().await.act(act)?;

@@ -11,6 +11,7 @@ use sqlx::{Connection, PgConnection, Postgres};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::dispatch::Turns;
 use super::error::Error;
 use super::facts::Epoch;
 use super::migrate;
@@ -37,6 +38,7 @@ pub struct Store {
     /// One large acceptance at a time, or small ones would wait behind several.
     pub(super) large_accept: Arc<Semaphore>,
     pub(super) plans: Plans,
+    pub(super) dispatches: Arc<Turns>,
     settings: Settings,
 }
 
@@ -52,7 +54,12 @@ impl Store {
             .map_err(Error::connect)?;
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
         migrate::check(&writer).await?;
-        Ok(Self { writer, reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
+        Ok(Self::new(writer, reader, plans, settings))
+    }
+
+    fn new(writer: PgPool, reader: PgPool, plans: Plans, settings: &Settings) -> Self {
+        let (large_accept, dispatches) = (Arc::new(Semaphore::new(1)), Arc::default());
+        Self { writer, reader, large_accept, plans, dispatches, settings: settings.clone() }
     }
 
     /// Reads the file with the address again: new connections use what it says now. Those that are open stay.
@@ -70,8 +77,7 @@ impl Store {
         let options = settings.options()?.application_name("igor");
         let reader = pool(settings.connections).connect_with(options.options(READER)).await.map_err(Error::connect)?;
         migrate::check(&reader).await?;
-        let plans = Plans::EachTime;
-        Ok(Self { writer: reader.clone(), reader, large_accept: Arc::new(Semaphore::new(1)), plans, settings: settings.clone() })
+        Ok(Self::new(reader.clone(), reader, Plans::EachTime, settings))
     }
 
     /// Whether the ledger answers.

@@ -1,9 +1,10 @@
 //! Dispatch: PENDING to QUEUED, with an attempt number and an outbox row each, in one transaction.
 //!
-//! Who gets how much is the dispatcher's affair; limits, pauses and gates are checked here, under the jobs' locks.
+//! Who gets how much is the dispatcher's affair; limits, pauses and gates are checked here, under the locks of jobs and layers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -11,7 +12,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::{Dispatch, Dispatched, Epoch, Filled, Want};
-use super::rows::{LockedJob, count, guards, int, lock_jobs};
+use super::rows::{Hold, LockedJob, count, guards, int, lock_jobs};
 use super::time::{Days, Time};
 use crate::core::status::{DISPATCH, Status};
 
@@ -29,7 +30,7 @@ impl Store {
             ids.sort_unstable();
             ids.dedup();
             let jobs: BTreeMap<Uuid, LockedJob> =
-                lock_jobs(&mut transaction, &ids, ACT).await?.into_iter().map(|job| (job.id, job)).collect();
+                lock_jobs(&mut transaction, &ids, self.dispatches.hold(), ACT).await?.into_iter().map(|job| (job.id, job)).collect();
             let layers = read_layers(&mut transaction, wants).await?;
             let rooms = grant(wants, &jobs, &layers);
             let tasks = move_tasks(&mut transaction, wants, &rooms, &jobs, &layers).await?;
@@ -38,6 +39,20 @@ impl Store {
             Ok(Dispatch { tasks, filled })
         })
         .await
+    }
+}
+
+/// Results are collected beside dispatch, and dispatches follow one another: who waits to have the job alone might never find it free.
+/// So now and then one stands in line.
+#[derive(Debug, Default)]
+pub(super) struct Turns(AtomicU32);
+
+impl Turns {
+    const IN_LINE: u32 = 8;
+
+    fn hold(&self) -> Hold {
+        let turn = self.0.fetch_add(1, Ordering::Relaxed);
+        if turn.is_multiple_of(Self::IN_LINE) { Hold::Results } else { Hold::Dispatch }
     }
 }
 
@@ -51,15 +66,19 @@ struct LayerRoom {
     deadline: Option<Time>,
 }
 
+/// Locks the layers in the order of their ids, as collection does: the two act on a job at the same time. How much the job has in
+/// flight may be less by now.
 async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BTreeMap<Uuid, LayerRoom>, Error> {
-    let ids: Vec<Uuid> = wants.iter().map(|want| want.layer_id).collect();
+    let ids: Vec<Uuid> = wants.iter().map(|want| want.layer_id).collect::<BTreeSet<_>>().into_iter().collect();
     let days = Days::of(&ids);
     let rows = sqlx::query!(
         r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
-           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-           CROSS JOIN LATERAL (
-               SELECT l.* FROM igor.layers l WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4 OFFSET 0
+           FROM (
+               SELECT l.* FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+               JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4
+               WHERE r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
+               ORDER BY l.id FOR NO KEY UPDATE OF l
            ) l
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s

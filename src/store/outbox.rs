@@ -17,23 +17,32 @@ use crate::proof::{Safeguard, is_left_out};
 const READ: &str = "read the outbox";
 
 impl Store {
-    /// The next rows behind `after`, in order, at most `limit`, with all that is needed to do them.
+    /// The next rows behind `after`, in order, with all that is needed to do them: rows of at most `limit` tasks, but at least one row.
     pub async fn outbox_read(&self, after: i64, limit: u32) -> Result<Vec<OutboxRow>, Error> {
         within(READ, async {
             let mut connection = self.writer.acquire().await.act(READ)?;
             let rows = sqlx::query_as!(
                 Raw,
-                r#"SELECT seq, kind::text AS "kind!", task_id, layer_id, job_id, attempt FROM igor.outbox WHERE seq > $1 ORDER BY seq LIMIT $2"#,
+                r#"SELECT seq AS "seq!", kind AS "kind!", task_id, layer_id, job_id, attempt, task_ids, attempts FROM (
+                       SELECT seq, kind::text AS kind, task_id, layer_id, job_id, attempt, task_ids, attempts,
+                              row_number() OVER (ORDER BY seq) AS row, sum(coalesce(cardinality(task_ids), 1)) OVER (ORDER BY seq) AS tasks
+                       FROM igor.outbox WHERE seq > $1 ORDER BY seq LIMIT $2
+                   ) o WHERE tasks <= $2 OR row = 1 ORDER BY seq"#,
                 after,
                 i64::from(limit)
             )
             .fetch_all(&mut *connection)
             .await
             .act(READ)?;
-            let tasks = read_tasks(&mut connection, rows.iter().filter_map(|row| row.task_id).collect()).await?;
+            let tasks = read_tasks(&mut connection, rows.iter().flat_map(Raw::tasks).map(|(task, _)| task).collect()).await?;
             Ok(rows.into_iter().map(|row| OutboxRow { seq: row.seq, change: row.change(&tasks) }).collect())
         })
         .await
+    }
+
+    /// The first row that is not done.
+    pub async fn outbox_first(&self) -> Result<Option<i64>, Error> {
+        within(READ, async { sqlx::query_scalar!("SELECT min(seq) FROM igor.outbox").fetch_one(&self.writer).await.act(READ) }).await
     }
 
     /// Forgets rows that are done in Redis, unless a later leader does them again.
@@ -56,18 +65,25 @@ struct Raw {
     layer_id: Option<Uuid>,
     job_id: Option<Uuid>,
     attempt: Option<i32>,
+    task_ids: Option<Vec<Uuid>>,
+    attempts: Option<Vec<i32>>,
 }
 
 impl Raw {
-    /// An enqueue counts only while its task is queued with that attempt; a revoke always, it is harmless.
+    /// The attempts that it is about; an enqueue that an earlier version left names a single one.
+    fn tasks(&self) -> Vec<(Uuid, u32)> {
+        let several = self.task_ids.iter().flatten().zip(self.attempts.iter().flatten()).map(|(task, attempt)| (*task, *attempt));
+        let one = self.task_id.map(|task| (task, self.attempt.unwrap_or(0)));
+        several.chain(one).map(|(task, attempt)| (task, count(attempt))).collect()
+    }
+
+    /// An enqueue counts only of tasks that are queued with that attempt; a revoke always, it is harmless.
     fn change(&self, tasks: &BTreeMap<Uuid, (Status, Dispatched)>) -> Change {
         let scope = self.task_id.map(Scope::Task).or(self.layer_id.map(Scope::Layer)).or(self.job_id.map(Scope::Job));
         let attempt = self.attempt.map_or(0, count);
         let task = self.task_id.and_then(|id| tasks.get(&id));
         match (self.kind.as_str(), task, scope) {
-            ("E", Some((status, task)), _) if is_left_out(Safeguard::RelayJoin) || *status == Status::Queued && task.attempt == attempt => {
-                Change::Enqueue(Box::new(Dispatched { seq: self.seq, ..task.clone() }))
-            }
+            ("E", ..) => Change::Enqueue(self.enqueued(tasks)),
             ("K", Some((_, task)), _) => Change::Revoke(Attempt {
                 task_id: task.task_id,
                 attempt,
@@ -80,6 +96,16 @@ impl Raw {
             ("R", _, Some(scope)) => Change::Recall(scope),
             _ => Change::Stale,
         }
+    }
+
+    fn enqueued(&self, tasks: &BTreeMap<Uuid, (Status, Dispatched)>) -> Vec<Dispatched> {
+        let waits = |(task, attempt): (Uuid, u32)| {
+            let (_, task) = tasks
+                .get(&task)
+                .filter(|(status, task)| is_left_out(Safeguard::RelayJoin) || *status == Status::Queued && task.attempt == attempt)?;
+            Some(Dispatched { seq: self.seq, ..task.clone() })
+        };
+        self.tasks().into_iter().filter_map(waits).collect()
     }
 }
 

@@ -96,27 +96,74 @@ pub(super) struct Growing {
     pub(super) spec_len: u32,
 }
 
-/// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
-/// taken after the wait for the locks. That ids are ids keeps the planner to one look by key for each, as in apply.sql.
-pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], act: &'static str) -> Result<Vec<LockedJob>, Error> {
-    let days = Days::of(ids);
-    unlock(connection, "SAVEPOINT unlocked").await.act(act)?;
-    let rows = sqlx::query!(
-        r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+/// Who may act on a job beside the transaction that holds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Hold {
+    /// Nobody: for what people ask, and for what changes the plan.
+    Alone,
+    /// Dispatch: for results, of which one transaction at a time decides what follows.
+    Results,
+    /// Results, and other dispatches: those of one layer take turns on its row.
+    Dispatch,
+}
+
+struct JobRow {
+    id: Uuid,
+    uid: String,
+    namespace: String,
+    name: String,
+    status: String,
+    version: i64,
+    paused_by: Option<String>,
+    paused: bool,
+    gate: Option<String>,
+    deleted: bool,
+    expired: bool,
+    finished: bool,
+    loaded: bool,
+    queue: String,
+    lane: i16,
+    max_in_flight: Option<i32>,
+    on_failure: String,
+    backoff_initial: i64,
+    backoff_max: i64,
+    generation: i64,
+    level: serde_json::Value,
+}
+
+macro_rules! read_and_lock {
+    ($connection:ident, $ids:ident, $strength:tt) => {{
+        let days = Days::of($ids);
+        sqlx::query_as!(
+            JobRow,
+            r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
                   deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
                   loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
            FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
            JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
            WHERE r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-           ORDER BY j.id FOR NO KEY UPDATE OF j"#,
-        ids,
-        days.each as _,
-        days.lo as _,
-        days.hi as _
-    )
-    .fetch_all(&mut *connection)
-    .await
-    .act(act)?;
+           ORDER BY j.id "#
+                + $strength,
+            $ids,
+            days.each as _,
+            days.lo as _,
+            days.hi as _
+        )
+        .fetch_all(&mut *$connection)
+        .await
+    }};
+}
+
+/// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
+/// taken after the wait for the locks. That ids are ids keeps the planner to one look by key for each, as in apply.sql.
+pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], hold: Hold, act: &'static str) -> Result<Vec<LockedJob>, Error> {
+    unlock(connection, "SAVEPOINT unlocked").await.act(act)?;
+    let rows = match hold {
+        Hold::Alone => read_and_lock!(connection, ids, "FOR UPDATE OF j"),
+        Hold::Results => read_and_lock!(connection, ids, "FOR NO KEY UPDATE OF j"),
+        Hold::Dispatch => read_and_lock!(connection, ids, "FOR KEY SHARE OF j"),
+    };
+    let rows = rows.act(act)?;
     unlock(connection, "ROLLBACK TO unlocked").await.act(act)?;
     rows.into_iter()
         .map(|row| {
@@ -154,9 +201,9 @@ async fn unlock(connection: &mut PgConnection, statement: &'static str) -> Resul
     Ok(())
 }
 
-/// Locks one job that must be there.
+/// Locks one job that must be there, alone.
 pub(super) async fn lock_job(connection: &mut PgConnection, id: Uuid, act: &'static str) -> Result<LockedJob, Error> {
-    lock_jobs(connection, &[id], act).await?.pop().ok_or(Error::UnknownJob(id))
+    lock_jobs(connection, &[id], Hold::Alone, act).await?.pop().ok_or(Error::UnknownJob(id))
 }
 
 /// The layers of these jobs, by job and in the order of the plan.

@@ -70,7 +70,7 @@ async fn a_ledger_without_schema_is_refused_with_what_to_run() {
     let database = ledger().await;
     sqlx::query("DROP SCHEMA igor CASCADE").execute(&database.pool).await.expect("dropped");
     let refused = Store::connect(&Settings::new(&database.url)).await.expect_err("no schema");
-    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 12: run `igor migrate`");
+    assert_eq!(refused.to_string(), "the ledger's schema is at version 0, this program needs 13: run `igor migrate`");
 }
 
 #[tokio::test]

@@ -54,6 +54,9 @@ async fn whatever_several_operators_do_at_once_the_invariants_hold() {
         operator.unwrap_or_else(|error| panic!("seed {seed}: {error}"));
     }
     field.world.check().await;
+    // A deadlock is undone and tried again, so nothing else would tell.
+    let deadlocks = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    assert_eq!(field.world.count(deadlocks).await, 0, "deadlocks, seed {seed}");
     finish_all(&field).await;
     field.world.check().await;
     let unfinished = field.world.count("SELECT count(*) FROM igor.tasks WHERE status NOT IN ('COMPLETED', 'SKIPPED')").await;

@@ -51,7 +51,7 @@ pub struct Want {
 /// A task's attempt on its way to the queue: all that a push needs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Dispatched {
-    /// Its outbox row: relayed in this order, deleted after the push.
+    /// The outbox row of its dispatch: relayed in this order, deleted after the push.
     pub seq: i64,
     /// The task.
     pub task_id: Uuid,
@@ -111,7 +111,7 @@ pub struct Filled {
 /// What a dispatch did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Dispatch {
-    /// The tasks, in the order of their outbox rows.
+    /// The tasks, in the order of their push.
     pub tasks: Vec<Dispatched>,
     /// One for each want.
     pub filled: Vec<Filled>,
@@ -129,13 +129,13 @@ pub struct OutboxRow {
 /// What is to be done in Redis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// Push this attempt.
-    Enqueue(Box<Dispatched>),
+    /// Push these attempts of one dispatch, as far as they still hold: none when all are overtaken.
+    Enqueue(Vec<Dispatched>),
     /// Take this attempt away from the queue and its worker.
     Revoke(Attempt),
     /// Take back what is not delivered of a task, a layer or a whole job.
     Recall(Scope),
-    /// Overtaken by a later change: only to be deleted.
+    /// Says nothing any more: only to be deleted.
     Stale,
 }
 

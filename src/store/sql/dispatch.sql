@@ -46,15 +46,16 @@ WITH w AS (
     INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", attempt, version, actor)
     SELECT u.created_at, u.id, u.layer_id, u.prev_status, u.status, u.attempt, u.version, 'operator' FROM upd u
 ), ob AS (
-    INSERT INTO igor.outbox (kind, task_id, created_at, attempt)
-    SELECT 'E', u.id, u.created_at, u.attempt FROM upd u ORDER BY u.place, u.ordinal RETURNING seq
+    INSERT INTO igor.outbox (kind, task_ids, attempts)
+    SELECT 'E', array_agg(u.id ORDER BY u.place, u.ordinal), array_agg(u.attempt ORDER BY u.place, u.ordinal) FROM upd u HAVING count(*) > 0
+    RETURNING seq
 ), d AS (
     SELECT u.layer_id, u.created_at, count(*)::int4 AS n FROM upd u GROUP BY 1, 2
 ), lay AS (
     UPDATE igor.layers l SET n_pending = l.n_pending - d.n, n_queued = l.n_queued + d.n, updated_at = statement_timestamp()
     FROM d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $4 AND $5
 )
-SELECT (ARRAY(SELECT seq FROM ob ORDER BY seq))[row_number() OVER (ORDER BY u.place, u.ordinal)] AS "seq!", u.id AS "id!", u.attempt AS "attempt!", u.layer_id AS "layer_id!", u.job_id AS "job_id!", u.name AS "name!",
+SELECT (SELECT seq FROM ob) AS "seq!", u.id AS "id!", u.attempt AS "attempt!", u.layer_id AS "layer_id!", u.job_id AS "job_id!", u.name AS "name!",
        u.ix, u.type AS "kind!", u.args, u.args_id, u.timeout_ms, u.failures AS "failures!", u.max_failures AS "max_failures!",
        u.lost AS "lost!"
 FROM upd u ORDER BY u.place, u.ordinal

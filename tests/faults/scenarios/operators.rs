@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::{Cast, STARTED};
+use super::{COMPLETED, Cast, STARTED};
 use crate::load::Load;
 use crate::slot::Switches;
 use crate::suite::Scenario;
-use crate::world::LEASE;
+use crate::workload::{plain, work};
+use crate::world::{LEASE, World};
 
 /// A lease of leadership, and time to begin.
 pub(crate) const TAKEOVER: Duration = Duration::from_secs(20);
@@ -19,7 +20,30 @@ pub(super) fn all(seed: u64) -> Vec<Scenario> {
         Scenario::new("operator_killed_without_standby", without_standby(seed)),
         Scenario::new("leader_stopped_past_its_lease", stopped(seed)),
         Scenario::new("operator_told_to_stop", told_to_stop(seed)),
+        Scenario::new("outbox_row_deleted_while_it_is_relayed", deleted_while_relayed()),
     ]
+}
+
+/// The relay reads a row whose tasks are out already, and by the time it looks at it the row is deleted and they have ended.
+async fn deleted_while_relayed() {
+    let world = World::new("outbox_row_deleted", LEASE).await;
+    let mut operator = world.operator("operator-0").await;
+    operator.start(&Switches { linger: Some("forget=1500,relay-read=3000"), ..Switches::default() });
+    world.until_count("SELECT number FROM igor.epoch", STARTED, |epoch| epoch > 0).await;
+    let _worker = world.worker("worker-0", 8).await;
+    world.submit(&plain("other", &[(1, work(10_000, 10_000, 0))])).await;
+    world.until_said("begin", 1).await;
+    // Behind the first job's own row.
+    world.until_count("SELECT count(*) FROM igor.outbox", STARTED, |rows| rows == 0).await;
+    world.submit(&plain("work", &[(4, work(1200, 1200, 0))])).await;
+    world.until_said("begin", 5).await;
+    assert!(world.pause("other", STARTED).await, "the pause is acknowledged");
+    world.until_count(COMPLETED, STARTED, |count| count >= 4).await;
+    world.unpause("other", STARTED).await;
+    world.until_count(COMPLETED, STARTED, |count| count == 5).await;
+    assert_eq!(world.said("begin").len(), 5, "executions of five tasks");
+    world.finish().await;
+    drop(operator);
 }
 
 async fn with_standby(seed: u64) {
