@@ -109,7 +109,7 @@ impl Store {
         let job_id = id::job(identity.created_ms, &identity.uid);
         let wish = Wish { identity, plan, contents };
         let mut transaction = self.begin_by_key(ACT, epoch).await?;
-        let locked = lock_jobs(&mut transaction, &[job_id], Hold::Alone, ACT).await?.pop();
+        let locked = lock_jobs(&mut transaction, [job_id], Hold::Alone, ACT).await?.pop();
         let mut inserted = false;
         let mut job = match locked {
             Some(job) if over(&job).is_some() => {

@@ -68,10 +68,7 @@ impl Store {
         }
         let mut transaction = self.begin_by_key(ACT, Some(epoch)).await?;
         let owners = owners(&mut transaction, outcomes).await?;
-        let mut ids: Vec<Uuid> = owners.values().copied().collect();
-        ids.sort_unstable();
-        ids.dedup();
-        let mut jobs = lock_jobs(&mut transaction, &ids, Hold::Results, ACT).await?;
+        let mut jobs = lock_jobs(&mut transaction, owners.values().copied(), Hold::Results, ACT).await?;
         let known: BTreeMap<Uuid, &LockedJob> = jobs.iter().map(|job| (job.id, job)).collect();
         let standings = read_standings(&mut transaction, outcomes).await?;
         let mut rows: Vec<TaskMove> = outcomes
@@ -94,10 +91,7 @@ impl Store {
         let act = "take back recalled tasks";
         within(act, async {
             let mut transaction = self.begin(act, Some(epoch)).await?;
-            let mut ids: Vec<Uuid> = recalled.iter().map(|recalled| recalled.job_id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            lock_jobs(&mut transaction, &ids, Hold::Results, act).await?;
+            lock_jobs(&mut transaction, recalled.iter().map(|recalled| recalled.job_id), Hold::Results, act).await?;
             let rows: Vec<TaskMove> = recalled.iter().map(take_back).collect();
             let (_, counts) = apply_moves(&mut transaction, &rows, RECALL, act).await?;
             transaction.commit().await.act(act)?;

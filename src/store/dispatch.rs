@@ -26,11 +26,8 @@ impl Store {
         }
         within(ACT, async {
             let mut transaction = self.begin_by_key(ACT, Some(epoch)).await?;
-            let mut ids: Vec<Uuid> = wants.iter().map(|want| want.job_id).collect();
-            ids.sort_unstable();
-            ids.dedup();
-            let jobs: BTreeMap<Uuid, LockedJob> =
-                lock_jobs(&mut transaction, &ids, self.dispatches.hold(), ACT).await?.into_iter().map(|job| (job.id, job)).collect();
+            let locked = lock_jobs(&mut transaction, wants.iter().map(|want| want.job_id), self.dispatches.hold(), ACT).await?;
+            let jobs: BTreeMap<Uuid, LockedJob> = locked.into_iter().map(|job| (job.id, job)).collect();
             let layers = read_layers(&mut transaction, wants).await?;
             let rooms = grant(wants, &jobs, &layers);
             let tasks = move_tasks(&mut transaction, wants, &rooms, &jobs, &layers).await?;
@@ -74,11 +71,10 @@ async fn read_layers(connection: &mut PgConnection, wants: &[Want]) -> Result<BT
     let rows = sqlx::query!(
         r#"SELECT l.id, l.name, (l.status = 'RUNNING' AND l.paused_at IS NULL AND l.gate IS NULL AND l.n_loaded >= l.n_expected) AS "open!", l.max_in_flight,
                   (l.n_queued + l.n_running) AS "in_flight!", f.in_flight AS "job_in_flight!", v.deadline_at AS "deadline?: Time"
-           FROM (
-               SELECT l.* FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-               JOIN igor.layers l ON l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4
-               WHERE r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-               ORDER BY l.id FOR NO KEY UPDATE OF l
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
+           CROSS JOIN LATERAL (
+               SELECT l.* FROM igor.layers l
+               WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $3 AND $4 FOR NO KEY UPDATE
            ) l
            CROSS JOIN LATERAL (
                SELECT coalesce(sum(s.n_queued + s.n_running), 0)::int4 AS in_flight FROM igor.layers s

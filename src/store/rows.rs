@@ -1,5 +1,7 @@
 //! Rows of jobs and layers as they are read under the job's lock, and the words of the schema as the core has them.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -133,18 +135,17 @@ struct JobRow {
 
 macro_rules! read_and_lock {
     ($connection:ident, $ids:ident, $strength:tt) => {{
-        let days = Days::of($ids);
+        let days = Days::of(&$ids);
         sqlx::query_as!(
             JobRow,
             r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
                   deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
                   loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
-           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at)
-           JOIN igor.jobs j ON j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4
-           WHERE r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-           ORDER BY j.id "#
-                + $strength,
-            $ids,
+           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at) CROSS JOIN LATERAL (
+               SELECT j.* FROM igor.jobs j WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4 "#
+                + $strength
+                + ") j",
+            &$ids,
             days.each as _,
             days.lo as _,
             days.hi as _
@@ -154,14 +155,20 @@ macro_rules! read_and_lock {
     }};
 }
 
-/// Locks the rows of these jobs in the order of their ids, and reads them; `ids` holds each once. A statement of its own: the next one's snapshot is
-/// taken after the wait for the locks. That ids are ids keeps the planner to one look by key for each, as in apply.sql.
-pub(super) async fn lock_jobs(connection: &mut PgConnection, ids: &[Uuid], hold: Hold, act: &'static str) -> Result<Vec<LockedJob>, Error> {
+/// Locks the rows of these jobs in the order of their ids, and reads them. A statement of its own: the next one's snapshot is taken after
+/// the wait for the locks. One look by key for each, whatever the planner believes.
+pub(super) async fn lock_jobs(
+    connection: &mut PgConnection,
+    ids: impl IntoIterator<Item = Uuid>,
+    hold: Hold,
+    act: &'static str,
+) -> Result<Vec<LockedJob>, Error> {
+    let ids: Vec<Uuid> = ids.into_iter().collect::<BTreeSet<_>>().into_iter().collect();
     unlock(connection, "SAVEPOINT unlocked").await.act(act)?;
     let rows = match hold {
-        Hold::Alone => read_and_lock!(connection, ids, "FOR UPDATE OF j"),
-        Hold::Results => read_and_lock!(connection, ids, "FOR NO KEY UPDATE OF j"),
-        Hold::Dispatch => read_and_lock!(connection, ids, "FOR KEY SHARE OF j"),
+        Hold::Alone => read_and_lock!(connection, ids, "FOR UPDATE"),
+        Hold::Results => read_and_lock!(connection, ids, "FOR NO KEY UPDATE"),
+        Hold::Dispatch => read_and_lock!(connection, ids, "FOR KEY SHARE"),
     };
     let rows = rows.act(act)?;
     unlock(connection, "ROLLBACK TO unlocked").await.act(act)?;
@@ -203,7 +210,7 @@ async fn unlock(connection: &mut PgConnection, statement: &'static str) -> Resul
 
 /// Locks one job that must be there, alone.
 pub(super) async fn lock_job(connection: &mut PgConnection, id: Uuid, act: &'static str) -> Result<LockedJob, Error> {
-    lock_jobs(connection, &[id], Hold::Alone, act).await?.pop().ok_or(Error::UnknownJob(id))
+    lock_jobs(connection, [id], Hold::Alone, act).await?.pop().ok_or(Error::UnknownJob(id))
 }
 
 /// The layers of these jobs, by job and in the order of the plan.

@@ -30,7 +30,7 @@ impl Store {
     pub async fn add_tasks(&self, epoch: Option<Epoch>, job_id: Uuid, layer: &str, tasks: &[TaskPlan]) -> Result<Adding, Error> {
         within(ACT, async {
             let mut transaction = self.begin(ACT, epoch).await?;
-            let Some(job) = lock_jobs(&mut transaction, &[job_id], Hold::Alone, ACT).await?.pop() else {
+            let Some(job) = lock_jobs(&mut transaction, [job_id], Hold::Alone, ACT).await?.pop() else {
                 return Ok(Adding::Refused(NotAdded::JobNotFound("the ledger does not know the job".to_owned())));
             };
             let adding = add(&mut transaction, &job, layer, tasks).await?;
@@ -52,7 +52,7 @@ impl Store {
         within(ACT, async {
             let mut transaction = self.begin(ACT, epoch).await?;
             let ids: BTreeSet<Uuid> = additions.iter().map(|addition| addition.job_id).collect();
-            let jobs = lock_jobs(&mut transaction, &ids.into_iter().collect::<Vec<_>>(), Hold::Alone, ACT).await?;
+            let jobs = lock_jobs(&mut transaction, ids, Hold::Alone, ACT).await?;
             let mut all = Added { tasks: Vec::new(), written: 0 };
             for Addition { job_id, layer, tasks } in additions {
                 let Some(job) = jobs.iter().find(|job| job.id == *job_id) else {

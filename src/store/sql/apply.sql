@@ -3,7 +3,7 @@
 -- $1 to $12 one row a task, $13 and $14 the days' bounds, $15 legal moves, none of which begins at PENDING. A row a layer. Moves are
 -- compared as text: as rows to join with, the planner looks each task up once for every move. That ids are ids always holds: it lets
 -- the planner expect few rows here, and look each up by its key rather than read a day whose rows its statistics do not know.
--- The layers are locked last, in the order of their ids, as dispatch locks them first: it may act on them at the same time.
+-- The layers come last, in the order of their ids, in which dispatch locks them first: it may act on them at the same time.
 WITH r AS (
     SELECT u.task_id, u.created_at, u.attempt, u.type, u."to"::igor.status AS "to", u.failures, u.lost, u.retried,
            statement_timestamp() + u.wait_ms * interval '1 millisecond' AS due, u.reason, u.message, u.actor
@@ -36,14 +36,11 @@ WITH r AS (
            (count(*) FILTER (WHERE u.status = 'RUNNING') - count(*) FILTER (WHERE u.prev_status = 'RUNNING'))::int4 AS r,
            (count(*) FILTER (WHERE u.status = 'COMPLETED'))::int4 AS c, (count(*) FILTER (WHERE u.status = 'ERRORED'))::int4 AS e,
            (count(*) FILTER (WHERE u.status = 'SKIPPED'))::int4 AS s, (count(*) FILTER (WHERE u.retried))::int4 AS again
-    FROM upd u GROUP BY 1, 2, 3
-), held AS MATERIALIZED (
-    SELECT d.* FROM d JOIN igor.layers l ON l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $13 AND $14
-    ORDER BY l.id FOR NO KEY UPDATE OF l
+    FROM upd u GROUP BY 1, 2, 3 ORDER BY 1
 )
 UPDATE igor.layers l
 SET n_pending = l.n_pending + d.p, n_queued = l.n_queued - d.from_q, n_running = l.n_running + d.r, n_completed = l.n_completed + d.c,
     n_errored = l.n_errored + d.e, n_skipped = l.n_skipped + d.s, n_retried = l.n_retried + d.again, updated_at = statement_timestamp()
-FROM held d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $13 AND $14
+FROM d WHERE l.id = d.layer_id AND l.created_at = d.created_at AND l.created_at BETWEEN $13 AND $14
 RETURNING l.id, l.job_id, l.n_pending, l.n_queued, l.n_running, l.n_completed, l.n_errored, l.n_skipped, l.n_retried,
           d.ids AS "ids!", d.attempts AS "attempts!", d.kinds AS "kinds!", d.was AS "was!", d.is_now AS "is_now!", d.due AS "due!: Vec<Time>"
