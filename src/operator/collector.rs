@@ -1,7 +1,7 @@
 //! Brings results into the ledger: read, fold, commit together, then clear away in Redis.
 //!
 //! The next transaction starts when the last one is done and at least one result waits, so batches grow with the load by
-//! themselves. A crash between commit and clearing away only repeats what changes nothing.
+//! themselves. Redis is cleared beside it. A crash between commit and clearing away only repeats what changes nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, LazyLock};
@@ -30,10 +30,11 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
     let mut results = ResultStream::open(&term.context.queue);
     let mut followed = term.followed.subscribe();
     followed.mark_changed();
+    let mut committed = Vec::new();
     loop {
         tokio::select! {
             biased;
-            () = term.stop.cancelled() => return Ok(()),
+            () = term.stop.cancelled() => return clear_away(&term, committed).await,
             changed = followed.changed() => {
                 if changed.is_err() {
                     return Ok(());
@@ -47,8 +48,15 @@ pub(super) async fn run(term: Arc<Term>) -> Result<(), Error> {
                 while reports_in(&waiting) < BATCH && let Some(more) = results.try_next() {
                     waiting.extend(more.unwrap_or_else(|error| not_read(&error)));
                 }
-                take(&term, waiting).await?;
+                for chunk in chunks(waiting) {
+                    // Redis is cleared of what one transaction has committed while the next one is under way.
+                    let before = std::mem::take(&mut committed);
+                    let (cleared, done) = tokio::join!(clear_away(&term, before), commit_entries(&term, chunk));
+                    cleared?;
+                    committed = done?;
+                }
             }
+            () = std::future::ready(()), if !committed.is_empty() => clear_away(&term, std::mem::take(&mut committed)).await?,
         }
     }
 }
@@ -63,19 +71,21 @@ fn reports_in(batches: &[ResultBatch]) -> usize {
     batches.iter().map(|batch| batch.reports.as_ref().map_or(0, Vec::len)).sum()
 }
 
-/// Takes result entries in the order in which they were read, a transaction's worth at a time.
-async fn take(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> {
-    let mut chunk = Vec::new();
+/// Result entries in the order in which they were read, a transaction's worth at a time.
+fn chunks(batches: Vec<ResultBatch>) -> Vec<Vec<ResultBatch>> {
+    let mut chunks: Vec<Vec<ResultBatch>> = Vec::new();
     for batch in batches {
-        if reports_in(&chunk) + batch.reports.as_ref().map_or(0, Vec::len) > BATCH && !chunk.is_empty() {
-            commit_entries(term, std::mem::take(&mut chunk)).await?;
+        let reports = batch.reports.as_ref().map_or(0, Vec::len);
+        match chunks.last_mut().filter(|chunk| reports_in(chunk) + reports <= BATCH) {
+            Some(chunk) => chunk.push(batch),
+            None => chunks.push(vec![batch]),
         }
-        chunk.push(batch);
     }
-    if chunk.is_empty() { Ok(()) } else { commit_entries(term, chunk).await }
+    chunks
 }
 
-async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(), Error> {
+/// Commits what these entries say; gives what Redis may be cleared of.
+async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<Vec<Settled>, Error> {
     let mut of_types: BTreeMap<TypeKey, OfType> = BTreeMap::new();
     for batch in batches {
         if let Err(why) = &batch.reports {
@@ -100,18 +110,24 @@ async fn commit_entries(term: &Arc<Term>, batches: Vec<ResultBatch>) -> Result<(
     for (key, attempts) in ended {
         term.in_flight.remove_of(&key, &attempts);
     }
-    if let Err(error) = term.context.queue.settle(&settled, term.owner).await {
-        if matches!(error, queue::Error::NoMeta(_)) {
-            term.wakes.doubt();
-        }
-        return Err(error.into());
-    }
     for of_type in &settled {
         let newest = of_type.results.iter().copied().max().unwrap_or(EntryId::ZERO);
         term.types.committed(&of_type.key, newest, u32::try_from(of_type.entries.len()).unwrap_or(u32::MAX));
     }
     term.wakes.room();
-    Ok(())
+    Ok(settled)
+}
+
+/// Deletes in Redis what is committed.
+async fn clear_away(term: &Term, committed: Vec<Settled>) -> Result<(), Error> {
+    if committed.is_empty() {
+        return Ok(());
+    }
+    let cleared = term.context.queue.settle(&committed, term.owner).await;
+    if matches!(cleared, Err(queue::Error::NoMeta(_))) {
+        term.wakes.doubt();
+    }
+    Ok(cleared?)
 }
 
 /// What one commit has of a type.

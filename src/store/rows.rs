@@ -109,6 +109,7 @@ pub(super) enum Hold {
     Dispatch,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "as a job's, which it is read for")]
 struct JobRow {
     id: Uuid,
     uid: String,

@@ -39,7 +39,7 @@ async fn throughput() {
     say("collect", began);
     let began = Instant::now();
     for batch in tasks.chunks(BATCH as usize) {
-        let seqs = BTreeSet::from_iter(batch.iter().map(|task| task.seq)).into_iter().collect::<Vec<i64>>();
+        let seqs = batch.iter().map(|task| task.seq).collect::<BTreeSet<_>>().into_iter().collect::<Vec<i64>>();
         world.store.outbox_delete(world.epoch, &seqs).await.expect("deleted");
     }
     say("outbox", began);

@@ -46,7 +46,7 @@ pub(super) async fn show(term: &Term, observed: &Observed, snapshot: &Snapshot, 
         None if snapshot.job.finished && observed.object.status.is_none() => return Ok(None),
         None if snapshot.job.finished => find(term, observed).await?,
         None if age >= AFTER => Shown::new(),
-        None => return Ok(Some(AFTER - age)),
+        None => return Ok(Some(AFTER.saturating_sub(age))),
     };
     let mut held_back = None;
     for (layer, facts) in in_order(snapshot) {
