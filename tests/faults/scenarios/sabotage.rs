@@ -180,7 +180,8 @@ async fn outbox(trial: &Trial) {
         trial.kill_and_start(&mut operator);
     });
     assert!(paused, "the pause is acknowledged");
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    // Behind the moment until which the checker takes an execution for one that was delivered before.
+    tokio::time::sleep(Duration::from_secs(5)).await;
     world.unpause("work", PATIENCE).await;
     rest(trial).await;
     drop(operator);
