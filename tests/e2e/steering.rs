@@ -1,5 +1,6 @@
 //! Pausing and going on, by spec and by annotation, at job and layer.
 
+use crate::steer::until_object;
 use crate::support::until;
 use crate::world::{SOON, Setup, World, condition, world};
 
@@ -138,6 +139,8 @@ async fn an_annotation_that_a_later_edit_made_untrue_is_removed_and_can_be_set_a
     world("steering_untrue", Setup::default(), |world, _running| async move {
         world.apply(&sleepers("twice", "paused: true"));
         world.until_phase("twice", &["Paused"]).await;
+        // From then on nothing else leads to a look at the job.
+        until_object(&world, "il", "twice.a", "is there", |_| true).await;
         world.annotate("twice", "igor/pause=true");
         world.until("twice", "the annotation is what pauses", |job| condition(job, "Paused").1 == "PausedByAnnotation").await;
         world.apply(&sleepers("twice", "paused: false"));
