@@ -18,7 +18,7 @@ use super::relay;
 use crate::queue::{EntryId, EntryRef, Lane, Stored, TypeKey};
 use crate::store::{Change, Outstanding};
 
-/// Outbox rows that are looked at for their types.
+/// Tasks of the outbox whose rows are looked at for their types.
 const ROWS: u32 = 1000;
 
 /// A type that was taken over.

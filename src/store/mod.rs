@@ -2,8 +2,8 @@
 //!
 //! Knows the core and Postgres; nothing of Kubernetes or Redis. The job's row is the mutex of everything that belongs to the job; it is
 //! locked in a statement of its own, so that the next one sees what the earlier holder wrote. Only dispatch and what collects results hold
-//! it together. Locks are taken in one order: jobs by id; then dispatch takes the layers by id before all else, collection after the
-//! tasks, which no other moves. What the operator writes is fenced by
+//! it together. Locks are taken in one order: jobs by id; then dispatch takes the layers by id before all else, collection after its
+//! tasks, none of which dispatch moves. What the operator writes is fenced by
 //! its [`Epoch`]. Which moves are legal and what follows from them, the core decides; SQL stores it.
 
 mod accept;
