@@ -13,18 +13,21 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::advance::{advance_jobs, list_live};
+use super::advance::{advance_jobs, advance_known, list_live};
 use super::connect::{Act, Store, Transaction, within};
 use super::error::Error;
 use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
 use super::grow::edit;
 use super::levels::Levels;
 use super::live::mark_dirty;
-use super::rows::{Hold, LayerRow, LockedJob, int, layers_of, lock_job, lock_jobs};
+use super::rows::{LayerRow, LockedJob, int, job_rows, layers_of, lock_job};
 use super::time::Time;
+use layers::Tasks;
+use rows::{load, load_all};
 use crate::core::command::Object;
 use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
+use crate::core::status::Status;
 use crate::proof::linger;
 
 pub(super) const ACT: &str = "accept a job";
@@ -108,51 +111,73 @@ impl Store {
     async fn chunk(&self, epoch: Option<Epoch>, identity: &Identity, plan: &Plan, contents: &[[u8; 32]], rows: u32) -> Result<Step, Error> {
         let job_id = id::job(identity.created_ms, &identity.uid);
         let wish = Wish { identity, plan, contents };
+        // Most jobs are new and small: one that is known costs a look at its key more.
+        let tasks = if plan.total() <= rows { Tasks::Written } else { Tasks::Follow };
         let mut transaction = self.begin_by_key(ACT, epoch).await?;
-        let locked = lock_jobs(&mut transaction, [job_id], Hold::Alone, ACT).await?.pop();
-        let mut inserted = false;
-        let mut job = match locked {
-            Some(job) if over(&job).is_some() => {
-                let standing = over(&job).unwrap_or(Standing::Ended);
+        let fresh = insert_job(&mut transaction, job_id, identity, plan, tasks).await?;
+        let inserted = fresh.is_some();
+        let (mut job, layers) = if let Some(job) = fresh {
+            let layers = layers::insert(&mut transaction, job_id, wish, 0..plan.layers.len(), tasks).await?;
+            (job, layers)
+        } else {
+            let mut job = lock_job(&mut transaction, job_id, ACT).await?;
+            if let Some(standing) = over(&job) {
                 return Ok(Step::Accepted(Box::new(Accepted { job_id, standing, inserted, refused: Vec::new(), change: job.unchanged() })));
             }
-            Some(mut job) if job.loaded => {
+            if job.loaded {
                 transaction.plan_each_time().await?;
                 let step = edit::step(&mut transaction, &mut job, wish, rows).await?;
                 transaction.commit().await.act(ACT)?;
                 return Ok(step);
             }
-            // A large kill is at work: what would be loaded now, it would have to end too.
-            Some(job) if job.gate.is_some() => return Ok(Step::Gated),
-            Some(job) => job,
-            None => {
-                inserted = insert_job(&mut transaction, job_id, identity, plan).await?;
-                if inserted {
-                    layers::insert(&mut transaction, job_id, wish, 0..plan.layers.len()).await?;
-                    list_live(&mut transaction, &[job_id], ACT).await?;
-                }
-                lock_job(&mut transaction, job_id, ACT).await?
+            if job.gate.is_some() {
+                // A large kill is at work: what would be loaded now, it would have to end too.
+                return Ok(Step::Gated);
             }
+            let layers = still_loading(&mut transaction, wish, job_id).await?;
+            (job, layers)
         };
-        let mut known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
-        if !differing(&known_layers, plan).is_empty() || differ_in_content(&known_layers, contents) {
-            // The spec was edited while it was loading, or a list that it names: nothing has begun, so the new plan takes the place of
-            // the old one. Going on would mix the two.
-            transaction.plan_each_time().await?;
-            layers::replace(&mut transaction, job_id, wish).await?;
-            known_layers = layers_of(&mut transaction, &[job_id], ACT).await?;
-        }
-        if !rows::load(&mut transaction, &job, plan, &known_layers, rows).await? {
-            transaction.commit().await.act(ACT)?;
-            return Ok(Step::More);
-        }
-        let change = finish(&mut transaction, &mut job).await?;
+        let change = if job.loaded {
+            load_all(&mut transaction, &job, plan, &layers).await?;
+            begin(&mut transaction, &mut job, &layers).await?
+        } else {
+            if inserted {
+                list_live(&mut transaction, &[job_id], ACT).await?;
+            }
+            if !load(&mut transaction, &job, plan, &layers, rows).await? {
+                transaction.commit().await.act(ACT)?;
+                return Ok(Step::More);
+            }
+            finish(&mut transaction, &mut job).await?
+        };
         if epoch.is_none() {
             mark_dirty(&mut transaction, &job).await?;
         }
         transaction.commit().await.act(ACT)?;
         Ok(Step::Accepted(Box::new(Accepted { job_id, standing: Standing::Fresh, inserted, refused: Vec::new(), change })))
     }
+}
+
+/// The layers of a job that an earlier transaction began to load.
+async fn still_loading(transaction: &mut Transaction, wish: Wish<'_>, job_id: Uuid) -> Result<Vec<LayerRow>, Error> {
+    let layers = layers_of(transaction, &[job_id], ACT).await?;
+    if differing(&layers, wish.plan).is_empty() && !differ_in_content(&layers, wish.contents) {
+        return Ok(layers);
+    }
+    // The spec was edited while it was loading, or a list that it names: nothing has begun, so the new plan takes the place of the old
+    // one. Going on would mix the two.
+    transaction.plan_each_time().await?;
+    layers::replace(transaction, job_id, wish).await
+}
+
+/// Opens the first layers of a job that is written whole.
+async fn begin(transaction: &mut Transaction, job: &mut LockedJob, layers: &[LayerRow]) -> Result<JobChange, Error> {
+    let change = advance_known(transaction, job, layers, ACT).await?;
+    if job.status == Status::Pending && !job.finished {
+        // Others are put on the list when they begin.
+        list_live(transaction, &[job.id], ACT).await?;
+    }
+    Ok(change)
 }
 
 /// The last rows are in: the job is accepted, and its first layers open.
@@ -170,17 +195,25 @@ async fn finish(transaction: &mut Transaction, job: &mut LockedJob) -> Result<Jo
     Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
 }
 
-/// Writes the job's row; says whether it was this call that did.
-async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Identity, plan: &Plan) -> Result<bool, Error> {
+/// Writes the job's row, as accepted if all of its tasks are written with it, and gives it; `None` = it is there.
+async fn insert_job(
+    connection: &mut PgConnection,
+    job_id: Uuid,
+    identity: &Identity,
+    plan: &Plan,
+    tasks: Tasks,
+) -> Result<Option<LockedJob>, Error> {
     let mut levels = Levels::default();
     let edge = levels.see(&identity.levels.iter().filter(|seen| seen.object == Object::Job));
     let by_level = edge.filter(|edge| edge.paused).map(|edge| edge.source.as_str());
     let paused_by = if identity.restored { Some("restore") } else { by_level };
-    let written = sqlx::query!(
-        r#"INSERT INTO igor.jobs (created_at, id, uid, namespace, name, title, queue, lane, max_in_flight, on_failure, deadline_s,
-                                  backoff_initial, backoff_max, generation, level, origin, paused_by, paused_at)
-           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text, CASE WHEN $17::text IS NOT NULL THEN statement_timestamp() END)
-           ON CONFLICT DO NOTHING"#,
+    let written = job_rows!(
+        r#"INSERT INTO igor.jobs AS j (created_at, id, uid, namespace, name, title, queue, lane, max_in_flight, on_failure, deadline_s,
+                                       backoff_initial, backoff_max, generation, level, origin, paused_by, paused_at, loaded_at)
+           VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::text,
+                   CASE WHEN $17::text IS NOT NULL THEN statement_timestamp() END, CASE WHEN $18 THEN statement_timestamp() END)
+           ON CONFLICT DO NOTHING RETURNING"#,
+        [""],
         Time(identity.created_ms) as _,
         job_id,
         identity.uid,
@@ -197,12 +230,13 @@ async fn insert_job(connection: &mut PgConnection, job_id: Uuid, identity: &Iden
         identity.generation,
         levels.to_json(),
         identity.origin,
-        paused_by
+        paused_by,
+        tasks == Tasks::Written
     )
-    .execute(connection)
+    .fetch_optional(connection)
     .await
     .act(ACT)?;
-    Ok(written.rows_affected() > 0)
+    written.map(LockedJob::try_from).transpose()
 }
 
 fn on_failure(plan: &Plan) -> &'static str {

@@ -11,7 +11,6 @@ use uuid::Uuid;
 
 use super::error::Error;
 use super::facts::JobChange;
-use super::open;
 use super::rows::{LayerRow, LockedJob, int, layers_of};
 use crate::core::advance::{Cause, Step, advance_after, apply};
 use crate::core::job::Job;
@@ -28,7 +27,20 @@ pub(super) async fn advance_jobs(
     jobs: &mut [LockedJob],
     act: &'static str,
 ) -> Result<Vec<JobChange>, Error> {
-    advance_all(connection, jobs, &Cause::Nothing, By::OPERATOR, act).await
+    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
+    let layers = layers_of(connection, &ids, act).await?;
+    advance_all(connection, jobs, &layers, &Cause::Nothing, By::OPERATOR, act).await
+}
+
+/// The same of a job whose layers the caller has just written.
+pub(super) async fn advance_known(
+    connection: &mut PgConnection,
+    job: &mut LockedJob,
+    layers: &[LayerRow],
+    act: &'static str,
+) -> Result<JobChange, Error> {
+    let changes = advance_all(connection, std::slice::from_mut(job), layers, &Cause::Nothing, By::OPERATOR, act).await?;
+    Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
 }
 
 /// Takes every step that is due in a job after a command, or another act by somebody.
@@ -39,34 +51,35 @@ pub(super) async fn advance_by(
     by: By<'_>,
     act: &'static str,
 ) -> Result<JobChange, Error> {
-    let changes = advance_all(connection, std::slice::from_mut(job), cause, by, act).await?;
+    let layers = layers_of(connection, &[job.id], act).await?;
+    let changes = advance_all(connection, std::slice::from_mut(job), &layers, cause, by, act).await?;
     Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
 }
 
 async fn advance_all(
     connection: &mut PgConnection,
     jobs: &mut [LockedJob],
+    layers: &[LayerRow],
     cause: &Cause,
     by: By<'_>,
     act: &'static str,
 ) -> Result<Vec<JobChange>, Error> {
-    let ids: Vec<Uuid> = jobs.iter().map(|job| job.id).collect();
-    let layers = layers_of(connection, &ids, act).await?;
     let mut moves = Moves::default();
     let mut changes: Vec<JobChange> = Vec::new();
     for job in jobs.iter_mut() {
         let own: Vec<&LayerRow> = layers.iter().filter(|layer| layer.job_id == job.id).collect();
         changes.extend(moves.plan(job, &own, cause));
     }
-    moves.write(connection, by, act).await?;
-    let opened = moves.opened_layers();
-    if !opened.is_empty() {
-        let of: Vec<Uuid> = moves.layers.values().filter(|layer| opened.contains(&layer.id)).map(|layer| layer.job_id).collect();
-        for open in open::types_of(connection, &of, act).await?.into_iter().filter(|open| opened.contains(&open.layer_id)) {
-            if let Some(change) = changes.iter_mut().find(|change| change.job_id == open.job_id) {
-                change.opened.push(open);
-            }
+    for cursor in moves.write(connection, by, act).await? {
+        let job = jobs.iter().find(|job| job.id == cursor.job_id);
+        let change = changes.iter_mut().find(|change| change.job_id == cursor.job_id);
+        if let (Some(job), Some(change)) = (job, change) {
+            change.opened.extend(cursor.of(job, layers));
         }
+    }
+    for change in &mut changes {
+        // As the plan has them.
+        change.opened.sort_by_cached_key(|open| (layers.iter().position(|row| row.id == open.layer_id), open.kind.clone()));
     }
     Ok(changes)
 }
@@ -205,10 +218,5 @@ impl Moves {
             run: Some(write.run),
             reason: write.reason.map(str::to_owned),
         });
-    }
-
-    /// Layers that stand open after all steps.
-    fn opened_layers(&self) -> Vec<Uuid> {
-        self.layers.values().filter(|layer| layer.opened.is_some() && layer.status == Status::Running).map(|layer| layer.id).collect()
     }
 }

@@ -6,7 +6,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within};
 use super::error::Error;
 use super::facts::OpenType;
-use super::rows::{LockedJob, count, lane};
+use super::rows::{LayerRow, LockedJob, count, lane};
 use super::time::{Days, Time};
 
 const ACT: &str = "list what is open";
@@ -77,17 +77,70 @@ pub(super) async fn types_of(connection: &mut PgConnection, jobs: &[Uuid], act: 
     Ok(open.collect())
 }
 
+/// A layer that opens, or that is open and has grown.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Opened<'a> {
+    pub(super) layer_id: Uuid,
+    pub(super) job_id: Uuid,
+    pub(super) queue: &'a str,
+    pub(super) again: bool,
+}
+
+/// Where dispatch of one type of an open layer stands.
+pub(super) struct Cursor {
+    pub(super) job_id: Uuid,
+    layer_id: Uuid,
+    kind: String,
+    next_ordinal: i32,
+    total: i32,
+    due: Option<Time>,
+}
+
+impl Cursor {
+    /// What may be dispatched there, if anything may: `layers` are rows of before the layer opened.
+    pub(super) fn of(self, job: &LockedJob, layers: &[LayerRow]) -> Option<OpenType> {
+        let own = || layers.iter().filter(|row| row.job_id == job.id);
+        let row = own().find(|row| row.id == self.layer_id)?;
+        let held = row.layer.paused_by.is_some() || row.layer.gated || row.layer.is_loading() || job.paused_by.is_some() || job.gate.is_some();
+        let in_flight = |row: &LayerRow| row.layer.tasks.queued + row.layer.tasks.running;
+        (!held).then(|| OpenType {
+            layer_id: self.layer_id,
+            job_id: job.id,
+            namespace: job.namespace.clone(),
+            queue: job.queue.clone(),
+            kind: self.kind,
+            lane: job.lane,
+            layer_limit: row.max_in_flight,
+            layer_in_flight: in_flight(row),
+            job_limit: job.max_in_flight,
+            job_in_flight: own().map(in_flight).sum(),
+            next_ordinal: count(self.next_ordinal),
+            end: count(self.total),
+            due_ms: self.due.map(|due| due.0),
+        })
+    }
+}
+
+/// Makes the cursors of layers, or moves the ends of those that are there: one for each type.
+pub(super) async fn open_layers(connection: &mut PgConnection, opened: &[Opened<'_>], act: &'static str) -> Result<Vec<Cursor>, Error> {
+    if opened.is_empty() {
+        return Ok(Vec::new());
+    }
+    let ids: Vec<Uuid> = opened.iter().map(|layer| layer.layer_id).collect();
+    let days = Days::of(&ids);
+    let jobs: Vec<Uuid> = opened.iter().map(|layer| layer.job_id).collect();
+    let queues: Vec<&str> = opened.iter().map(|layer| layer.queue).collect();
+    let again: Vec<bool> = opened.iter().map(|layer| layer.again).collect();
+    sqlx::query_file_as!(Cursor, "src/store/sql/open.sql", &ids, days.each as _, &jobs, &queues as _, &again, days.lo as _, days.hi as _)
+        .fetch_all(connection)
+        .await
+        .act(act)
+}
+
 /// Lets the cursors of open layers of a job know of tasks that were added behind their ends.
 pub(super) async fn extend(connection: &mut PgConnection, job: &LockedJob, layers: &[Uuid], act: &'static str) -> Result<(), Error> {
-    let days = Days::of(layers);
-    let jobs = vec![job.id; layers.len()];
-    let queues = vec![job.queue.as_str(); layers.len()];
-    let again = vec![false; layers.len()];
-    sqlx::query_file!("src/store/sql/open.sql", layers, days.each as _, &jobs, &queues as _, &again, days.lo as _, days.hi as _)
-        .execute(connection)
-        .await
-        .act(act)?;
-    Ok(())
+    let opened = layers.iter().map(|id| Opened { layer_id: *id, job_id: job.id, queue: &job.queue, again: false });
+    open_layers(connection, &opened.collect::<Vec<Opened<'_>>>(), act).await.map(drop)
 }
 
 /// Drops the cursors of layers that ended, and what was left to dispatch out of order.

@@ -71,6 +71,35 @@ impl LockedJob {
     }
 }
 
+impl TryFrom<JobRow> for LockedJob {
+    type Error = Error;
+
+    fn try_from(row: JobRow) -> Result<Self, Error> {
+        Ok(Self {
+            status: read_status("jobs", row.id, &row.status)?,
+            id: row.id,
+            uid: row.uid,
+            namespace: row.namespace,
+            name: row.name,
+            version: row.version,
+            paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+            gate: row.gate,
+            deleted: row.deleted,
+            expired: row.expired,
+            finished: row.finished,
+            loaded: row.loaded,
+            queue: row.queue,
+            lane: lane(row.lane),
+            max_in_flight: row.max_in_flight.map(count),
+            on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
+            backoff_initial_ms: row.backoff_initial.unsigned_abs(),
+            backoff_max_ms: row.backoff_max.unsigned_abs(),
+            generation: row.generation,
+            level: row.level,
+        })
+    }
+}
+
 /// A layer's row.
 #[derive(Clone, Debug)]
 pub(super) struct LayerRow {
@@ -110,42 +139,53 @@ pub(super) enum Hold {
 }
 
 #[expect(clippy::struct_excessive_bools, reason = "as a job's, which it is read for")]
-struct JobRow {
-    id: Uuid,
-    uid: String,
-    namespace: String,
-    name: String,
-    status: String,
-    version: i64,
-    paused_by: Option<String>,
-    paused: bool,
-    gate: Option<String>,
-    deleted: bool,
-    expired: bool,
-    finished: bool,
-    loaded: bool,
-    queue: String,
-    lane: i16,
-    max_in_flight: Option<i32>,
-    on_failure: String,
-    backoff_initial: i64,
-    backoff_max: i64,
-    generation: i64,
-    level: serde_json::Value,
+pub(super) struct JobRow {
+    pub(super) id: Uuid,
+    pub(super) uid: String,
+    pub(super) namespace: String,
+    pub(super) name: String,
+    pub(super) status: String,
+    pub(super) version: i64,
+    pub(super) paused_by: Option<String>,
+    pub(super) paused: bool,
+    pub(super) gate: Option<String>,
+    pub(super) deleted: bool,
+    pub(super) expired: bool,
+    pub(super) finished: bool,
+    pub(super) loaded: bool,
+    pub(super) queue: String,
+    pub(super) lane: i16,
+    pub(super) max_in_flight: Option<i32>,
+    pub(super) on_failure: String,
+    pub(super) backoff_initial: i64,
+    pub(super) backoff_max: i64,
+    pub(super) generation: i64,
+    pub(super) level: serde_json::Value,
 }
 
-macro_rules! read_and_lock {
-    ($connection:ident, $ids:ident, $strength:tt) => {{
-        let days = Days::of(&$ids);
+/// Rows of jobs by a statement that is given around its list of columns.
+macro_rules! job_rows {
+    ($head:literal, [$($tail:literal)+], $($values:tt)+) => {
         sqlx::query_as!(
-            JobRow,
-            r#"SELECT j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+            $crate::store::rows::JobRow,
+            $head + r#" j.id, uid, namespace, name, status::text AS "status!", version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
                   deleted_at IS NOT NULL AS "deleted!", expired_at IS NOT NULL AS "expired!", finished_at IS NOT NULL AS "finished!",
-                  loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level
-           FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at) CROSS JOIN LATERAL (
-               SELECT j.* FROM igor.jobs j WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4 "#
-                + $strength
-                + ") j",
+                  loaded_at IS NOT NULL AS "loaded!", queue, lane, max_in_flight, on_failure, backoff_initial, backoff_max, generation, level "#
+                $(+ $tail)+,
+            $($values)+
+        )
+    };
+}
+pub(super) use job_rows;
+
+macro_rules! read_and_lock {
+    ($connection:ident, $ids:ident, $strength:literal) => {{
+        let days = Days::of(&$ids);
+        job_rows!(
+            "SELECT",
+            ["FROM unnest($1::uuid[], $2::timestamptz[]) AS r(id, created_at) CROSS JOIN LATERAL (
+                  SELECT j.* FROM igor.jobs j WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $3 AND $4 "
+             $strength ") j"],
             &$ids,
             days.each as _,
             days.lo as _,
@@ -173,32 +213,7 @@ pub(super) async fn lock_jobs(
     };
     let rows = rows.act(act)?;
     unlock(connection, "ROLLBACK TO unlocked").await.act(act)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(LockedJob {
-                status: read_status("jobs", row.id, &row.status)?,
-                id: row.id,
-                uid: row.uid,
-                namespace: row.namespace,
-                name: row.name,
-                version: row.version,
-                paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
-                gate: row.gate,
-                deleted: row.deleted,
-                expired: row.expired,
-                finished: row.finished,
-                loaded: row.loaded,
-                queue: row.queue,
-                lane: lane(row.lane),
-                max_in_flight: row.max_in_flight.map(count),
-                on_failure: if row.on_failure == "Continue" { OnFailure::Continue } else { OnFailure::Hold },
-                backoff_initial_ms: row.backoff_initial.unsigned_abs(),
-                backoff_max_ms: row.backoff_max.unsigned_abs(),
-                generation: row.generation,
-                level: row.level,
-            })
-        })
-        .collect()
+    rows.into_iter().map(LockedJob::try_from).collect()
 }
 
 /// Without the mutex, what takes the locks is rolled back as soon as the rows are read.
@@ -214,15 +229,95 @@ pub(super) async fn lock_job(connection: &mut PgConnection, id: Uuid, act: &'sta
     lock_jobs(connection, [id], Hold::Alone, act).await?.pop().ok_or(Error::UnknownJob(id))
 }
 
+/// Rows of layers by a statement that is given around its list of columns.
+macro_rules! layer_rows {
+    ($head:literal, $tail:literal, $($values:tt)+) => {
+        sqlx::query_as!(
+            $crate::store::rows::LayerColumns,
+            $head + r#" id, job_id, name, priority, status::text AS "status!", run, version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
+                  level, max_in_flight, n_expected, n_loaded, spec_len, spec_hash, sources_hash, content_hash, grow_ordinal, grow_len,
+                  n_pending, n_queued, n_running, n_completed, n_errored, n_skipped, n_retried "# + $tail,
+            $($values)+
+        )
+    };
+}
+pub(super) use layer_rows;
+
+/// What [`layer_rows`] reads.
+pub(super) struct LayerColumns {
+    pub(super) id: Uuid,
+    pub(super) job_id: Uuid,
+    pub(super) name: String,
+    pub(super) priority: i32,
+    pub(super) status: String,
+    pub(super) run: i32,
+    pub(super) version: i64,
+    pub(super) paused_by: Option<String>,
+    pub(super) paused: bool,
+    pub(super) gate: Option<String>,
+    pub(super) level: serde_json::Value,
+    pub(super) max_in_flight: Option<i32>,
+    pub(super) n_expected: i32,
+    pub(super) n_loaded: i32,
+    pub(super) spec_len: i32,
+    pub(super) spec_hash: Vec<u8>,
+    pub(super) sources_hash: Option<Vec<u8>>,
+    pub(super) content_hash: Option<Vec<u8>>,
+    pub(super) grow_ordinal: Option<i32>,
+    pub(super) grow_len: Option<i32>,
+    pub(super) n_pending: i32,
+    pub(super) n_queued: i32,
+    pub(super) n_running: i32,
+    pub(super) n_completed: i32,
+    pub(super) n_errored: i32,
+    pub(super) n_skipped: i32,
+    pub(super) n_retried: i32,
+}
+
+impl TryFrom<LayerColumns> for LayerRow {
+    type Error = Error;
+
+    fn try_from(row: LayerColumns) -> Result<Self, Error> {
+        Ok(Self {
+            id: row.id,
+            job_id: row.job_id,
+            version: row.version,
+            max_in_flight: row.max_in_flight.map(count),
+            spec_len: count(row.spec_len),
+            spec_hash: row.spec_hash,
+            sources_hash: row.sources_hash,
+            content_hash: row.content_hash,
+            level: row.level,
+            growing: row.grow_ordinal.zip(row.grow_len).map(|(ordinal, len)| Growing { ordinal: count(ordinal), spec_len: count(len) }),
+            layer: Layer {
+                status: read_status("layers", row.id, &row.status)?,
+                name: row.name,
+                priority: row.priority,
+                run: count(row.run),
+                paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
+                gated: row.gate.is_some(),
+                expected: count(row.n_expected),
+                loaded: count(row.n_loaded),
+                tasks: Counters {
+                    pending: count(row.n_pending),
+                    queued: count(row.n_queued),
+                    running: count(row.n_running),
+                    completed: count(row.n_completed),
+                    errored: count(row.n_errored),
+                    skipped: count(row.n_skipped),
+                    retried: count(row.n_retried),
+                },
+            },
+        })
+    }
+}
+
 /// The layers of these jobs, by job and in the order of the plan.
 pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act: &'static str) -> Result<Vec<LayerRow>, Error> {
     let days = Days::of(jobs);
-    let rows = sqlx::query!(
-        r#"SELECT id, job_id, name, priority, status::text AS "status!", run, version, paused_by, paused_at IS NOT NULL AS "paused!", gate,
-                  level, max_in_flight, n_expected, n_loaded, spec_len, spec_hash, sources_hash, content_hash,
-                  grow_ordinal, grow_len,
-                  n_pending, n_queued, n_running, n_completed, n_errored, n_skipped, n_retried
-           FROM igor.layers WHERE job_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY job_id, ordinal"#,
+    let rows = layer_rows!(
+        "SELECT",
+        "FROM igor.layers WHERE job_id = ANY($1) AND created_at = ANY($2) AND created_at BETWEEN $3 AND $4 ORDER BY job_id, ordinal",
         jobs,
         days.each as _,
         days.lo as _,
@@ -231,41 +326,7 @@ pub(super) async fn layers_of(connection: &mut PgConnection, jobs: &[Uuid], act:
     .fetch_all(connection)
     .await
     .act(act)?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(LayerRow {
-                id: row.id,
-                job_id: row.job_id,
-                version: row.version,
-                max_in_flight: row.max_in_flight.map(count),
-                spec_len: count(row.spec_len),
-                spec_hash: row.spec_hash,
-                sources_hash: row.sources_hash,
-                content_hash: row.content_hash,
-                level: row.level,
-                growing: row.grow_ordinal.zip(row.grow_len).map(|(ordinal, len)| Growing { ordinal: count(ordinal), spec_len: count(len) }),
-                layer: Layer {
-                    status: read_status("layers", row.id, &row.status)?,
-                    name: row.name,
-                    priority: row.priority,
-                    run: count(row.run),
-                    paused_by: row.paused.then(|| row.paused_by.unwrap_or_default()),
-                    gated: row.gate.is_some(),
-                    expected: count(row.n_expected),
-                    loaded: count(row.n_loaded),
-                    tasks: Counters {
-                        pending: count(row.n_pending),
-                        queued: count(row.n_queued),
-                        running: count(row.n_running),
-                        completed: count(row.n_completed),
-                        errored: count(row.n_errored),
-                        skipped: count(row.n_skipped),
-                        retried: count(row.n_retried),
-                    },
-                },
-            })
-        })
-        .collect()
+    rows.into_iter().map(LayerRow::try_from).collect()
 }
 
 /// A number that a CHECK keeps at 0 or above.

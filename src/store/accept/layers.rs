@@ -7,33 +7,42 @@ use super::super::connect::Act;
 use super::super::error::Error;
 use super::super::facts::Identity;
 use super::super::levels::Levels;
-use super::super::rows::int;
+use super::super::rows::{LayerRow, int, layer_rows};
 use super::super::time::Time;
 use super::{ACT, Wish};
 use crate::core::command::Object;
 use crate::core::id;
-use crate::core::plan::LayerPlan;
+use crate::core::plan::{LayerPlan, TaskPlan};
 
-/// Writes layers of a plan, by their places, none of their tasks loaded.
+/// Writes layers of a plan, by their places, and gives their rows in that order. Their cursors stand where no task is loaded, or at their
+/// ends if the caller writes all `tasks` in this transaction.
 pub(in crate::store) async fn insert(
     connection: &mut PgConnection,
     job_id: Uuid,
     wish: Wish<'_>,
     places: impl Iterator<Item = usize>,
-) -> Result<(), Error> {
+    tasks: Tasks,
+) -> Result<Vec<LayerRow>, Error> {
     let places: Vec<usize> = places.collect();
     let of = Columns::of(wish, &places);
     let number = |value: fn(&LayerPlan) -> i32| places.iter().map(|place| value(&wish.plan.layers[*place])).collect::<Vec<i32>>();
-    sqlx::query!(
-        r#"INSERT INTO igor.layers (created_at, id, job_id, ordinal, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash,
-                                    sources_hash, content_hash, level, paused_by, paused_at, version)
-           SELECT $1, r.id, $2, r.ordinal, r.name, r.title, r.priority, r.max_in_flight, r.n_expected, r.spec_len, r.spec_hash,
-                  r.sources_hash, r.content_hash, r.level, r.paused_by, CASE WHEN r.paused_by IS NOT NULL THEN statement_timestamp() END,
+    let loaded = |value: fn(&LayerPlan) -> i32| match tasks {
+        Tasks::Follow => vec![0; places.len()],
+        Tasks::Written => number(value),
+    };
+    let rows = layer_rows!(
+        r#"INSERT INTO igor.layers (created_at, id, job_id, ordinal, name, title, priority, max_in_flight, n_expected, n_loaded, n_pending, n_paused,
+                                    spec_len, spec_hash, sources_hash, content_hash, level, paused_by, paused_at, version)
+           SELECT $1, r.id, $2, r.ordinal, r.name, r.title, r.priority, r.max_in_flight, r.n_expected, r.n_loaded, r.n_loaded, r.n_paused,
+                  r.spec_len, r.spec_hash, r.sources_hash, r.content_hash, r.level, r.paused_by,
+                  CASE WHEN r.paused_by IS NOT NULL THEN statement_timestamp() END,
                   1 + (SELECT count(*) FROM igor.transitions a WHERE a.task_id = r.id AND a.created_at = $1)
            FROM unnest($3::uuid[], $4::text[], $5::text[], $6::int4[], $7::int4[], $8::int4[], $9::int4[], $10::bytea[], $11::jsonb[], $12::text[],
-                       $13::bytea[], $14::bytea[], $15::int4[])
-                AS r(id, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash, level, paused_by, content_hash, sources_hash, ordinal)
-           ON CONFLICT DO NOTHING"#,
+                       $13::bytea[], $14::bytea[], $15::int4[], $16::int4[], $17::int4[])
+                AS r(id, name, title, priority, max_in_flight, n_expected, spec_len, spec_hash, level, paused_by, content_hash, sources_hash, ordinal,
+                     n_loaded, n_paused)
+           ON CONFLICT DO NOTHING RETURNING"#,
+        "",
         Time(wish.identity.created_ms) as _,
         job_id,
         &of.ids,
@@ -48,12 +57,25 @@ pub(in crate::store) async fn insert(
         &of.paused_by as _,
         &of.contents as _,
         &of.sources as _,
-        &of.ordinals
+        &of.ordinals,
+        &loaded(|layer| int(layer.expected())),
+        &loaded(|layer| int(layer.tasks.iter().filter(|task| task.paused).map(TaskPlan::rows).sum()))
     )
-    .execute(connection)
+    .fetch_all(connection)
     .await
     .act(ACT)?;
-    Ok(())
+    let mut rows = rows.into_iter().map(LayerRow::try_from).collect::<Result<Vec<LayerRow>, Error>>()?;
+    rows.sort_by_key(|row| of.ids.iter().position(|id| *id == row.id));
+    Ok(rows)
+}
+
+/// When the tasks of layers are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::store) enum Tasks {
+    /// Chunk by chunk, each moving the layer's cursor.
+    Follow,
+    /// All of them in the layers' own transaction.
+    Written,
 }
 
 /// The parameters of layers, a column each.
@@ -97,7 +119,7 @@ fn first_level<'a>(identity: &Identity, layer: &LayerPlan) -> (serde_json::Value
 }
 
 /// Puts another plan in the place of one that is still loading: none of its layers has opened.
-pub(super) async fn replace(connection: &mut PgConnection, job_id: Uuid, wish: Wish<'_>) -> Result<(), Error> {
+pub(super) async fn replace(connection: &mut PgConnection, job_id: Uuid, wish: Wish<'_>) -> Result<Vec<LayerRow>, Error> {
     let created = Time(wish.identity.created_ms);
     sqlx::query!(
         r#"WITH old AS (SELECT id FROM igor.layers WHERE job_id = $1 AND created_at = $2),
@@ -113,5 +135,5 @@ pub(super) async fn replace(connection: &mut PgConnection, job_id: Uuid, wish: W
         .execute(&mut *connection)
         .await
         .act(ACT)?;
-    insert(connection, job_id, wish, 0..wish.plan.layers.len()).await
+    insert(connection, job_id, wish, 0..wish.plan.layers.len(), Tasks::Follow).await
 }

@@ -1,4 +1,7 @@
-//! The tasks' rows, from where a layer's cursor stands: single tasks as they are listed, arrays made by the database.
+//! The tasks' rows, from where a layer's cursor stands: single tasks and short arrays as they are listed, others made by the database.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -6,7 +9,6 @@ use uuid::Uuid;
 use super::super::connect::Act;
 use super::super::error::Error;
 use super::super::rows::{LayerRow, LockedJob, int};
-use super::super::time::Time;
 use super::ACT;
 use crate::core::id;
 use crate::core::plan::{LayerPlan, Plan, TaskPlan};
@@ -14,7 +16,10 @@ use crate::core::plan::{LayerPlan, Plan, TaskPlan};
 /// Arguments up to this length stand in the task's row, longer ones apart from it.
 const INLINE_ARGS: usize = 200;
 
-/// Loads at most `budget` rows of the layers that are loading; says whether all is in.
+/// An array with fewer elements is written like single tasks: a statement of its own takes longer than to make its rows here.
+const SHORT_ARRAY: u32 = 100;
+
+/// Loads at most `budget` rows of the layers that are loading, and moves their cursors; says whether all is in.
 pub(in crate::store) async fn load(
     connection: &mut PgConnection,
     job: &LockedJob,
@@ -22,21 +27,74 @@ pub(in crate::store) async fn load(
     layers: &[LayerRow],
     budget: u32,
 ) -> Result<bool, Error> {
+    let (mut batch, mut cursors) = (Batch::default(), Cursors::default());
     let mut left = budget;
+    let mut all = true;
     for row in layers.iter().filter(|row| row.layer.is_loading()) {
-        let Some(planned) = plan.layers.iter().find(|planned| planned.name == row.layer.name) else { return Ok(false) };
+        let planned = plan.layers.iter().find(|planned| planned.name == row.layer.name);
         let missing = row.layer.expected - row.layer.loaded;
         let now = missing.min(left);
-        if now > 0 {
-            let target = Target { job, layer_id: row.id, layer: &planned.name };
-            target.load(connection, &Part::of(row, planned), missing, now).await?;
+        if let Some(planned) = planned.filter(|_| now > 0) {
+            let part = Part::of(row, planned);
+            let paused = batch.add(Target { job, layer_id: row.id, layer: &planned.name }, &part, part.rows().saturating_sub(missing), now);
+            cursors.add(row.id, now, paused);
+            left -= now;
         }
-        left -= now;
-        if now < missing {
-            return Ok(false);
+        if planned.is_none() || now < missing {
+            all = false;
+            break;
         }
     }
-    Ok(true)
+    batch.write(connection, job).await?;
+    cursors.write(connection, job).await?;
+    Ok(all)
+}
+
+/// Writes all tasks of layers whose cursors stand at their ends already.
+pub(super) async fn load_all(connection: &mut PgConnection, job: &LockedJob, plan: &Plan, layers: &[LayerRow]) -> Result<(), Error> {
+    let mut batch = Batch::default();
+    for (row, planned) in layers.iter().zip(&plan.layers) {
+        let part = Part { tasks: &planned.tasks, ordinal: 0 };
+        batch.add(Target { job, layer_id: row.id, layer: &planned.name }, &part, 0, part.rows());
+    }
+    batch.write(connection, job).await
+}
+
+/// How far layers have come with a chunk, a column each.
+#[derive(Default)]
+struct Cursors {
+    ids: Vec<Uuid>,
+    loaded: Vec<i32>,
+    paused: Vec<i32>,
+}
+
+impl Cursors {
+    fn add(&mut self, id: Uuid, loaded: u32, paused: u32) {
+        self.ids.push(id);
+        self.loaded.push(int(loaded));
+        self.paused.push(int(paused));
+    }
+
+    async fn write(&self, connection: &mut PgConnection, job: &LockedJob) -> Result<(), Error> {
+        if self.ids.is_empty() {
+            return Ok(());
+        }
+        sqlx::query!(
+            "UPDATE igor.layers l SET n_loaded = l.n_loaded + r.loaded, n_pending = l.n_pending + r.loaded, n_paused = l.n_paused + r.paused,
+                                      updated_at = statement_timestamp()
+             FROM unnest($2::uuid[], $3::int4[], $4::int4[]) AS r(id, loaded, paused)
+             WHERE l.id = r.id AND l.created_at = $1
+               AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'",
+            job.created() as _,
+            &self.ids,
+            &self.loaded,
+            &self.paused
+        )
+        .execute(connection)
+        .await
+        .act(ACT)?;
+        Ok(())
+    }
 }
 
 /// What is being loaded into a layer: all of its tasks, or those that an edit appends.
@@ -63,6 +121,7 @@ impl<'a> Part<'a> {
 }
 
 /// Where rows go.
+#[derive(Clone, Copy)]
 pub(in crate::store) struct Target<'a> {
     pub(in crate::store) job: &'a LockedJob,
     pub(in crate::store) layer_id: Uuid,
@@ -70,104 +129,148 @@ pub(in crate::store) struct Target<'a> {
     pub(in crate::store) layer: &'a str,
 }
 
-/// A part of a layer's rows: single tasks, or a stretch of an array.
-enum Piece<'a> {
-    Singles { from: u32, tasks: Vec<&'a TaskPlan> },
-    Stretch { from: u32, task: &'a TaskPlan, first: u32, count: u32 },
-}
-
-impl Piece<'_> {
-    /// How many of its tasks begin paused.
-    fn paused(&self) -> u32 {
-        match self {
-            Self::Singles { tasks, .. } => u32::try_from(tasks.iter().filter(|task| task.paused).count()).unwrap_or(u32::MAX),
-            Self::Stretch { task, count, .. } => u32::from(task.paused) * count,
-        }
-    }
-}
-
 impl Target<'_> {
-    /// Writes the first `count` of the `missing` rows of a part, which are its last ones, and moves the cursor.
-    async fn load(&self, connection: &mut PgConnection, part: &Part<'_>, missing: u32, count: u32) -> Result<(), Error> {
-        let mut paused = 0;
-        for piece in pieces(part, part.rows().saturating_sub(missing), count) {
-            paused += piece.paused();
-            match piece {
-                Piece::Singles { from, tasks } => self.singles(connection, from, &tasks).await?,
-                Piece::Stretch { from, task, first, count } => self.stretch(connection, from, task, first, count).await?,
-            }
-        }
-        sqlx::query!(
-            "UPDATE igor.layers SET n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4,
-                                    updated_at = statement_timestamp()
-             WHERE id = $1 AND created_at = $2",
-            self.layer_id,
-            self.job.created() as _,
-            int(count),
-            int(paused)
-        )
-        .execute(connection)
-        .await
-        .act(ACT)?;
-        Ok(())
-    }
-
     fn task_id(&self, name: &str) -> Uuid {
         id::task(self.job.created().0, &self.job.uid, self.layer, name)
     }
+}
 
-    /// Writes single tasks, with the ordinals from `from` on.
-    pub(in crate::store) async fn singles(&self, connection: &mut PgConnection, from: u32, tasks: &[&TaskPlan]) -> Result<(), Error> {
-        let ids: Vec<Uuid> = tasks.iter().map(|task| self.task_id(&task.name)).collect();
-        let apart = |task: &TaskPlan| task.args.as_ref().is_some_and(|args| args.len() > INLINE_ARGS);
-        let long: Vec<(Uuid, &[u8])> = ids
-            .iter()
-            .zip(tasks)
-            .filter(|(_, task)| apart(task))
-            .map(|(id, task)| (*id, task.args.as_deref().unwrap_or_default()))
-            .collect();
-        self.write_args(connection, &long).await?;
-        let kinds: Vec<&str> = tasks.iter().map(|task| task.kind.as_str()).collect();
-        let names: Vec<&str> = tasks.iter().map(|task| task.name.as_str()).collect();
-        let titles: Vec<Option<&str>> = tasks.iter().map(|task| task.title.as_deref()).collect();
-        let failures: Vec<i32> = tasks.iter().map(|task| int(task.max_failures)).collect();
-        let timeouts: Vec<Option<i64>> = tasks.iter().map(|task| task.timeout_ms.map(i64::from)).collect();
-        let paused: Vec<bool> = tasks.iter().map(|task| task.paused).collect();
-        let args: Vec<Option<&[u8]>> = tasks.iter().map(|task| task.args.as_deref().filter(|args| args.len() <= INLINE_ARGS)).collect();
-        let args_ids: Vec<Option<Uuid>> = ids.iter().zip(tasks).map(|(id, task)| apart(task).then_some(*id)).collect();
-        sqlx::query!(
-            r#"INSERT INTO igor.tasks (created_at, id, job_id, layer_id, ordinal, type, name, title, max_failures, timeout_ms, paused_at, args, args_id)
-               SELECT $1, r.id, $2, $3, $4 + r.place::int4 - 1, r.type, r.name, r.title, r.max_failures, r.timeout_ms,
-                      CASE WHEN r.paused THEN statement_timestamp() END, r.args, r.args_id
-               FROM unnest($5::uuid[], $6::text[], $7::text[], $8::text[], $9::int4[], $10::int8[], $11::bool[], $12::bytea[], $13::uuid[])
-                    WITH ORDINALITY AS r(id, type, name, title, max_failures, timeout_ms, paused, args, args_id, place)"#,
-            self.job.created() as _,
-            self.job.id,
-            self.layer_id,
-            int(from),
-            &ids,
-            &kinds as _,
-            &names as _,
-            &titles as _,
-            &failures,
-            &timeouts as _,
-            &paused,
-            &args as _,
-            &args_ids as _
-        )
-        .execute(connection)
-        .await
-        .act(ACT)?;
-        Ok(())
+/// Rows to be written in as few statements as can be.
+#[derive(Default)]
+pub(in crate::store) struct Batch<'a> {
+    rows: Vec<Row<'a>>,
+    stretches: Vec<Stretch<'a>>,
+}
+
+/// One row: a single task, or an element of a short array.
+struct Row<'a> {
+    layer_id: Uuid,
+    ordinal: i32,
+    ix: Option<i32>,
+    id: Uuid,
+    name: Cow<'a, str>,
+    task: &'a TaskPlan,
+    /// Where its arguments stand, if apart from it.
+    args_id: Option<Uuid>,
+}
+
+/// Elements of an array that the database makes.
+struct Stretch<'a> {
+    target: Target<'a>,
+    /// The ordinal of the first.
+    from: u32,
+    task: &'a TaskPlan,
+    first: u32,
+    count: u32,
+}
+
+impl<'a> Batch<'a> {
+    /// Adds the rows `from .. from + count` of a part; says how many of them begin paused.
+    fn add(&mut self, target: Target<'a>, part: &Part<'a>, from: u32, count: u32) -> u32 {
+        let end = from + count;
+        let (mut start, mut paused) = (0, 0);
+        for task in part.tasks {
+            let (first, last) = (from.max(start), end.min(start + task.rows()));
+            if first < last {
+                self.add_task(target, part.ordinal + first, task, first - start, last - first);
+                paused += if task.paused { last - first } else { 0 };
+            }
+            start += task.rows();
+        }
+        paused
     }
 
-    /// A stretch of an array: the database makes names and ids, by the same hash as `core::id`.
-    async fn stretch(&self, connection: &mut PgConnection, from: u32, task: &TaskPlan, first: u32, count: u32) -> Result<(), Error> {
-        let args_id = task.args.as_ref().map(|_| self.task_id(&format!("{}-0", task.name)));
-        if let (Some(args_id), Some(args)) = (args_id, &task.args) {
-            self.write_args(connection, &[(args_id, args)]).await?;
+    /// Adds single tasks, with the ordinals from `from` on.
+    pub(in crate::store) fn add_singles(&mut self, target: Target<'a>, from: u32, tasks: &[&'a TaskPlan]) {
+        for (ordinal, task) in (from..).zip(tasks) {
+            self.add_task(target, ordinal, task, 0, 1);
         }
-        let hashed = format!("{}/{}/", self.job.uid, self.layer);
+    }
+
+    fn add_task(&mut self, target: Target<'a>, from: u32, task: &'a TaskPlan, first: u32, count: u32) {
+        let named = |ix: u32| format!("{}-{ix}", task.name);
+        let apart = task.args.as_ref().is_some_and(|args| args.len() > INLINE_ARGS);
+        let row = |ordinal: u32, ix: Option<u32>, name: Cow<'a, str>, args_id: Option<Uuid>| {
+            let id = target.task_id(&name);
+            Row { layer_id: target.layer_id, ordinal: int(ordinal), ix: ix.map(int), id, name, task, args_id }
+        };
+        match task.count {
+            None => {
+                let args_id = apart.then(|| target.task_id(&task.name));
+                self.rows.push(row(from, None, Cow::Borrowed(&task.name), args_id));
+            }
+            Some(all) if all < SHORT_ARRAY => {
+                let args_id = apart.then(|| target.task_id(&named(0)));
+                self.rows.extend((0..count).map(|place| row(from + place, Some(first + place), Cow::Owned(named(first + place)), args_id)));
+            }
+            Some(_) => self.stretches.push(Stretch { target, from, task, first, count }),
+        }
+    }
+
+    /// Writes them.
+    pub(in crate::store) async fn write(&self, connection: &mut PgConnection, job: &LockedJob) -> Result<(), Error> {
+        if !self.rows.is_empty() {
+            write_rows(connection, job, &self.rows).await?;
+        }
+        for stretch in &self.stretches {
+            stretch.write(connection, job).await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_rows(connection: &mut PgConnection, job: &LockedJob, rows: &[Row<'_>]) -> Result<(), Error> {
+    let apart = rows.iter().filter_map(|row| Some((row.args_id?, row.task.args.as_deref()?)));
+    write_args(connection, job, &apart.collect()).await?;
+    let layers: Vec<Uuid> = rows.iter().map(|row| row.layer_id).collect();
+    let ordinals: Vec<i32> = rows.iter().map(|row| row.ordinal).collect();
+    let indices: Vec<Option<i32>> = rows.iter().map(|row| row.ix).collect();
+    let ids: Vec<Uuid> = rows.iter().map(|row| row.id).collect();
+    let kinds: Vec<&str> = rows.iter().map(|row| row.task.kind.as_str()).collect();
+    let names: Vec<&str> = rows.iter().map(|row| row.name.as_ref()).collect();
+    let titles: Vec<Option<&str>> = rows.iter().map(|row| row.task.title.as_deref()).collect();
+    let failures: Vec<i32> = rows.iter().map(|row| int(row.task.max_failures)).collect();
+    let timeouts: Vec<Option<i64>> = rows.iter().map(|row| row.task.timeout_ms.map(i64::from)).collect();
+    let paused: Vec<bool> = rows.iter().map(|row| row.task.paused).collect();
+    let args: Vec<Option<&[u8]>> = rows.iter().map(|row| row.task.args.as_deref().filter(|_| row.args_id.is_none())).collect();
+    let args_ids: Vec<Option<Uuid>> = rows.iter().map(|row| row.args_id).collect();
+    sqlx::query!(
+        r#"INSERT INTO igor.tasks (created_at, id, job_id, layer_id, ordinal, ix, type, name, title, max_failures, timeout_ms, paused_at, args, args_id)
+           SELECT $1, r.id, $2, r.layer_id, r.ordinal, r.ix, r.type, r.name, r.title, r.max_failures, r.timeout_ms,
+                  CASE WHEN r.paused THEN statement_timestamp() END, r.args, r.args_id
+           FROM unnest($3::uuid[], $4::int4[], $5::int4[], $6::uuid[], $7::text[], $8::text[], $9::text[], $10::int4[], $11::int8[], $12::bool[],
+                       $13::bytea[], $14::uuid[])
+                AS r(layer_id, ordinal, ix, id, type, name, title, max_failures, timeout_ms, paused, args, args_id)"#,
+        job.created() as _,
+        job.id,
+        &layers,
+        &ordinals,
+        &indices as _,
+        &ids,
+        &kinds as _,
+        &names as _,
+        &titles as _,
+        &failures,
+        &timeouts as _,
+        &paused,
+        &args as _,
+        &args_ids as _
+    )
+    .execute(connection)
+    .await
+    .act(ACT)?;
+    Ok(())
+}
+
+impl Stretch<'_> {
+    /// The database makes names and ids, by the same hash as `core::id`.
+    async fn write(&self, connection: &mut PgConnection, job: &LockedJob) -> Result<(), Error> {
+        let Self { target, from, task, first, count } = self;
+        let args_id = task.args.as_ref().map(|_| target.task_id(&format!("{}-0", task.name)));
+        if let (Some(args_id), Some(args)) = (args_id, &task.args) {
+            write_args(connection, job, &BTreeMap::from([(args_id, args.as_ref())])).await?;
+        }
+        let hashed = format!("{}/{}/", job.uid, target.layer);
         sqlx::query!(
             r#"INSERT INTO igor.tasks (created_at, id, job_id, layer_id, ordinal, ix, type, name, title, max_failures, timeout_ms, paused_at, args_id)
                SELECT $1, ($2 || '7' || substr(h.hex, 2, 3) || translate(substr(h.hex, 5, 1), '0123456789abcdef', '89ab89ab89ab89ab')
@@ -176,19 +279,19 @@ impl Target<'_> {
                FROM generate_series($6::int4, $6::int4 + $13::int4 - 1) AS s(ix)
                CROSS JOIN LATERAL (SELECT $14::text || '-' || s.ix AS name) n
                CROSS JOIN LATERAL (SELECT encode(sha256(convert_to($15::text || n.name, 'UTF8')), 'hex') AS hex) h"#,
-            self.job.created() as _,
-            format!("{:012x}", self.job.created().0),
-            self.job.id,
-            self.layer_id,
-            int(from),
-            int(first),
+            job.created() as _,
+            format!("{:012x}", job.created().0),
+            job.id,
+            target.layer_id,
+            int(*from),
+            int(*first),
             task.kind,
             task.title,
             int(task.max_failures),
             task.timeout_ms.map(i64::from),
             task.paused,
             args_id,
-            int(count),
+            int(*count),
             task.name,
             hashed
         )
@@ -197,43 +300,24 @@ impl Target<'_> {
         .act(ACT)?;
         Ok(())
     }
-
-    async fn write_args(&self, connection: &mut PgConnection, args: &[(Uuid, &[u8])]) -> Result<(), Error> {
-        if args.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = args.iter().map(|(id, _)| *id).collect();
-        let bytes: Vec<&[u8]> = args.iter().map(|(_, bytes)| *bytes).collect();
-        sqlx::query!(
-            r#"INSERT INTO igor.task_args (created_at, args_id, bytes)
-               SELECT $1, r.id, r.bytes FROM unnest($2::uuid[], $3::bytea[]) AS r(id, bytes) ON CONFLICT DO NOTHING"#,
-            Time::of(self.job.id) as _,
-            &ids,
-            &bytes as _
-        )
-        .execute(connection)
-        .await
-        .act(ACT)?;
-        Ok(())
-    }
 }
 
-/// The pieces that hold the rows `from .. from + count` of a part.
-fn pieces<'a>(part: &Part<'a>, from: u32, count: u32) -> Vec<Piece<'a>> {
-    let end = from + count;
-    let mut pieces: Vec<Piece<'a>> = Vec::new();
-    let mut start = 0;
-    for task in part.tasks {
-        let (first, last) = (from.max(start), end.min(start + task.rows()));
-        if first < last {
-            let ordinal = part.ordinal + first;
-            match (task.count, pieces.last_mut()) {
-                (Some(_), _) => pieces.push(Piece::Stretch { from: ordinal, task, first: first - start, count: last - first }),
-                (None, Some(Piece::Singles { tasks, .. })) => tasks.push(task),
-                (None, _) => pieces.push(Piece::Singles { from: ordinal, tasks: vec![task] }),
-            }
-        }
-        start += task.rows();
+/// Writes arguments that stand apart from their tasks, each once.
+async fn write_args(connection: &mut PgConnection, job: &LockedJob, args: &BTreeMap<Uuid, &[u8]>) -> Result<(), Error> {
+    if args.is_empty() {
+        return Ok(());
     }
-    pieces
+    let ids: Vec<Uuid> = args.keys().copied().collect();
+    let bytes: Vec<&[u8]> = args.values().copied().collect();
+    sqlx::query!(
+        r#"INSERT INTO igor.task_args (created_at, args_id, bytes)
+           SELECT $1, r.id, r.bytes FROM unnest($2::uuid[], $3::bytea[]) AS r(id, bytes) ON CONFLICT DO NOTHING"#,
+        job.created() as _,
+        &ids,
+        &bytes as _
+    )
+    .execute(connection)
+    .await
+    .act(ACT)?;
+    Ok(())
 }

@@ -7,17 +7,18 @@ use uuid::Uuid;
 use super::super::connect::Act;
 use super::super::error::Error;
 use super::super::facts::Command;
-use super::super::open;
+use super::super::open::{self, Cursor, Opened};
 use super::super::time::{Days, Time};
-use super::{LayerMove, Moves, Opening};
+use super::{Moves, Opening};
 use crate::core::status::Status;
 
 impl Moves {
-    /// Writes everything that was gathered.
-    pub(super) async fn write(&self, connection: &mut PgConnection, by: By<'_>, act: &'static str) -> Result<(), Error> {
+    /// Writes everything that was gathered; gives the cursors of the layers that opened.
+    pub(super) async fn write(&self, connection: &mut PgConnection, by: By<'_>, act: &'static str) -> Result<Vec<Cursor>, Error> {
+        let mut cursors = Vec::new();
         if !self.layers.is_empty() {
             self.write_layers(connection, act).await?;
-            self.open_layers(connection, act).await?;
+            cursors = self.open_layers(connection, act).await?;
             let closed: Vec<Uuid> = self.layers.values().filter(|layer| layer.status.is_finished()).map(|layer| layer.id).collect();
             open::close_layers(connection, &closed, act).await?;
         }
@@ -25,7 +26,8 @@ impl Moves {
             self.write_jobs(connection, act).await?;
             self.write_live(connection, act).await?;
         }
-        write_audit(connection, &self.audit, by, act).await
+        write_audit(connection, &self.audit, by, act).await?;
+        Ok(cursors)
     }
 
     async fn write_layers(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
@@ -61,23 +63,16 @@ impl Moves {
         Ok(())
     }
 
-    /// The dispatch cursors of layers that opened: one for each type, found by hopping through the index.
-    async fn open_layers(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
-        let opened: Vec<&LayerMove> =
-            self.layers.values().filter(|layer| layer.opened.is_some() && layer.status == Status::Running).collect();
-        if opened.is_empty() {
-            return Ok(());
-        }
-        let ids: Vec<Uuid> = opened.iter().map(|layer| layer.id).collect();
-        let days = Days::of(&ids);
-        let jobs: Vec<Uuid> = opened.iter().map(|layer| layer.job_id).collect();
-        let queues: Vec<&str> = opened.iter().map(|layer| layer.queue.as_str()).collect();
-        let again: Vec<bool> = opened.iter().map(|layer| layer.opened == Some(Opening::Again)).collect();
-        sqlx::query_file!("src/store/sql/open.sql", &ids, days.each as _, &jobs, &queues as _, &again, days.lo as _, days.hi as _)
-            .execute(connection)
-            .await
-            .act(act)?;
-        Ok(())
+    /// The dispatch cursors of layers that stand open after all steps.
+    async fn open_layers(&self, connection: &mut PgConnection, act: &'static str) -> Result<Vec<Cursor>, Error> {
+        let opened = self.layers.values().filter(|layer| layer.opened.is_some() && layer.status == Status::Running);
+        let opened = opened.map(|layer| Opened {
+            layer_id: layer.id,
+            job_id: layer.job_id,
+            queue: &layer.queue,
+            again: layer.opened == Some(Opening::Again),
+        });
+        open::open_layers(connection, &opened.collect::<Vec<Opened<'_>>>(), act).await
     }
 
     async fn write_jobs(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {

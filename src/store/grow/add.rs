@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::accept::rows::Target;
+use super::super::accept::rows::{Batch, Target};
 use super::super::connect::{Act, Store, within};
 use super::super::error::Error;
 use super::super::facts::{Added, Adding, Addition, Epoch, NotAdded};
@@ -144,8 +144,9 @@ fn no_room(job: &LockedJob, layers: &[LayerRow], row: &LayerRow, more: u32) -> O
 }
 
 async fn write(connection: &mut PgConnection, job: &LockedJob, row: &LayerRow, tasks: &[&TaskPlan], written: u32) -> Result<(), Error> {
-    let target = Target { job, layer_id: row.id, layer: &row.layer.name };
-    target.singles(connection, row.layer.expected, tasks).await?;
+    let mut batch = Batch::default();
+    batch.add_singles(Target { job, layer_id: row.id, layer: &row.layer.name }, row.layer.expected, tasks);
+    batch.write(connection, job).await?;
     let paused = u32::try_from(tasks.iter().filter(|task| task.paused).count()).unwrap_or(u32::MAX);
     sqlx::query!(
         "UPDATE igor.layers SET n_expected = n_expected + $3, n_loaded = n_loaded + $3, n_pending = n_pending + $3, n_paused = n_paused + $4,

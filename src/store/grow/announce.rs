@@ -3,7 +3,7 @@
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::super::accept::layers::insert;
+use super::super::accept::layers::{Tasks, insert};
 use super::super::accept::{ACT, Wish};
 use super::super::advance::advance_jobs;
 use super::super::connect::{Act, Store, within};
@@ -44,7 +44,7 @@ pub(super) async fn announce(
     .execute(&mut *connection)
     .await
     .act(ACT)?;
-    insert(connection, job.id, wish, edit.added.iter().copied()).await
+    insert(connection, job.id, wish, edit.added.iter().copied(), Tasks::Follow).await.map(drop)
 }
 
 /// Lets go of the layers whose last row is in: what was appended to them is accepted, and open ones hand it out.

@@ -15,7 +15,7 @@ WITH RECURSIVE o AS (
             ORDER BY t.type LIMIT 1)
     FROM k WHERE k.type IS NOT NULL
 )
-INSERT INTO igor.layer_types (layer_id, type, job_id, created_at, queue, next_ordinal, total)
+INSERT INTO igor.layer_types AS o (layer_id, type, job_id, created_at, queue, next_ordinal, total)
 SELECT k.layer_id, k.type, k.job_id, k.created_at, k.queue, CASE WHEN k.again AND p.pending <= p.out_of_order THEN e.total ELSE 0 END, e.total
 FROM k CROSS JOIN LATERAL (
     SELECT t.ordinal + 1 AS total FROM igor.tasks t
@@ -29,3 +29,5 @@ FROM k CROSS JOIN LATERAL (
     FROM igor.layers l WHERE l.id = k.layer_id AND l.created_at = k.created_at AND l.created_at BETWEEN $6 AND $7
 ) p WHERE k.type IS NOT NULL
 ON CONFLICT (layer_id, type) DO UPDATE SET total = excluded.total
+RETURNING o.layer_id, o.job_id, o.type AS kind, o.next_ordinal, o.total,
+          (SELECT min(r.not_before) FROM igor.requeue r WHERE r.layer_id = o.layer_id AND r.type = o.type) AS "due: Time"
