@@ -1,5 +1,4 @@
-//! The statements of an advance: a handful, whatever the number of jobs and layers that move. That ids are ids keeps the planner to one
-//! look by key for each, as in apply.sql.
+//! The statements of an advance: at most three, whatever the number of jobs and layers that move.
 
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -15,52 +14,50 @@ use crate::core::status::Status;
 impl Moves {
     /// Writes everything that was gathered; gives the cursors of the layers that opened.
     pub(super) async fn write(&self, connection: &mut PgConnection, by: By<'_>, act: &'static str) -> Result<Vec<Cursor>, Error> {
-        let mut cursors = Vec::new();
-        if !self.layers.is_empty() {
-            self.write_layers(connection, act).await?;
-            cursors = self.open_layers(connection, act).await?;
-            let closed: Vec<Uuid> = self.layers.values().filter(|layer| layer.status.is_finished()).map(|layer| layer.id).collect();
-            open::close_layers(connection, &closed, act).await?;
+        if self.layers.is_empty() && self.jobs.is_empty() && self.audit.is_empty() {
+            return Ok(Vec::new());
         }
-        if !self.jobs.is_empty() {
-            self.write_jobs(connection, act).await?;
-            self.write_live(connection, act).await?;
-        }
-        write_audit(connection, &self.audit, by, act).await?;
-        Ok(cursors)
-    }
-
-    async fn write_layers(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
-        let ids: Vec<Uuid> = self.layers.keys().copied().collect();
-        let days = Days::of(&ids);
-        let statuses: Vec<String> = self.layers.values().map(|layer| layer.status.to_string()).collect();
-        let runs: Vec<i32> = self.layers.values().map(|layer| layer.run).collect();
-        let versions: Vec<i64> = self.layers.values().map(|layer| layer.version).collect();
-        let reasons: Vec<Option<&str>> = self.layers.values().map(|layer| layer.reason).collect();
-        let opened: Vec<bool> = self.layers.values().map(|layer| layer.opened.is_some()).collect();
-        sqlx::query!(
-            r#"UPDATE igor.layers l
-               SET status = r.status::igor.status, run = r.run, version = r.version, reason = r.reason, updated_at = statement_timestamp(),
-                   started_at = CASE WHEN r.opened THEN coalesce(l.started_at, statement_timestamp()) ELSE l.started_at END,
-                   finished_at = CASE WHEN r.status IN ('COMPLETED', 'ERRORED', 'SKIPPED') THEN statement_timestamp() END
-               FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int4[], $5::int8[], $6::text[], $7::bool[])
-                    AS r(id, created_at, status, run, version, reason, opened)
-               WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $8 AND $9
-                 AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'"#,
-            &ids,
-            days.each as _,
-            &statuses,
-            &runs,
-            &versions,
-            &reasons as _,
-            &opened,
+        let (layers, jobs, audit) = (LayerColumns::of(self), JobColumns::of(self), AuditColumns::of(&self.audit));
+        let days = Days::of(&[&layers.ids[..], &jobs.ids].concat());
+        sqlx::query_file!(
+            "src/store/sql/advance.sql",
+            &layers.ids,
+            Days::of(&layers.ids).each as _,
+            &layers.statuses,
+            &layers.runs,
+            &layers.versions,
+            &layers.reasons as _,
+            &layers.opened,
+            &jobs.ids,
+            Days::of(&jobs.ids).each as _,
+            &jobs.statuses,
+            &jobs.versions,
+            &jobs.reasons as _,
+            &jobs.started,
+            &jobs.reopened,
+            &jobs.finished,
             days.lo as _,
-            days.hi as _
+            days.hi as _,
+            audit.created as _,
+            &audit.ids,
+            &audit.layers as _,
+            &audit.from,
+            &audit.to,
+            &audit.versions,
+            &audit.runs as _,
+            &audit.reasons as _,
+            by.actor,
+            by.command
         )
-        .execute(connection)
+        .execute(&mut *connection)
         .await
         .act(act)?;
-        Ok(())
+        // Those that began get their deadline; re-opened ones come back on the list.
+        let begun: Vec<Uuid> = self.jobs.iter().filter(|job| !job.finished && (job.started || job.reopened)).map(|job| job.id).collect();
+        if !begun.is_empty() {
+            list_live(connection, &begun, act).await?;
+        }
+        self.open_layers(connection, act).await
     }
 
     /// The dispatch cursors of layers that stand open after all steps.
@@ -74,52 +71,83 @@ impl Moves {
         });
         open::open_layers(connection, &opened.collect::<Vec<Opened<'_>>>(), act).await
     }
+}
 
-    async fn write_jobs(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
-        let ids: Vec<Uuid> = self.jobs.iter().map(|job| job.id).collect();
-        let days = Days::of(&ids);
-        let statuses: Vec<String> = self.jobs.iter().map(|job| job.status.to_string()).collect();
-        let versions: Vec<i64> = self.jobs.iter().map(|job| job.version).collect();
-        let reasons: Vec<Option<&str>> = self.jobs.iter().map(|job| job.reason).collect();
-        let started: Vec<bool> = self.jobs.iter().map(|job| job.started).collect();
-        let reopened: Vec<bool> = self.jobs.iter().map(|job| job.reopened).collect();
-        let finished: Vec<bool> = self.jobs.iter().map(|job| job.finished).collect();
-        // A re-opened job gets a new deadline: the time until now counts as not used.
-        sqlx::query!(
-            r#"UPDATE igor.jobs j
-               SET status = r.status::igor.status, version = r.version, reason = r.reason, updated_at = statement_timestamp(),
-                   started_at = CASE WHEN r.started THEN coalesce(j.started_at, statement_timestamp()) ELSE j.started_at END,
-                   paused_s = CASE WHEN r.reopened THEN coalesce(extract(epoch FROM statement_timestamp() - j.started_at)::int8, 0) ELSE j.paused_s END,
-                   finished_at = CASE WHEN r.finished THEN statement_timestamp() END
-               FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::int8[], $5::text[], $6::bool[], $7::bool[], $8::bool[])
-                    AS r(id, created_at, status, version, reason, started, reopened, finished)
-               WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $9 AND $10
-                 AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'"#,
-            &ids,
-            days.each as _,
-            &statuses,
-            &versions,
-            &reasons as _,
-            &started,
-            &reopened,
-            &finished,
-            days.lo as _,
-            days.hi as _
-        )
-        .execute(connection)
-        .await
-        .act(act)?;
-        Ok(())
-    }
+/// The parameters of layers that move, a column each.
+struct LayerColumns {
+    ids: Vec<Uuid>,
+    statuses: Vec<String>,
+    runs: Vec<i32>,
+    versions: Vec<i64>,
+    reasons: Vec<Option<&'static str>>,
+    opened: Vec<bool>,
+}
 
-    /// Ended jobs leave the list of live ones, re-opened ones come back, started ones get their deadline.
-    async fn write_live(&self, connection: &mut PgConnection, act: &'static str) -> Result<(), Error> {
-        let ended: Vec<Uuid> = self.jobs.iter().filter(|job| job.finished).map(|job| job.id).collect();
-        if !ended.is_empty() {
-            sqlx::query!("DELETE FROM igor.live_jobs WHERE job_id = ANY($1)", &ended).execute(&mut *connection).await.act(act)?;
+impl LayerColumns {
+    fn of(moves: &Moves) -> Self {
+        let layers = || moves.layers.values();
+        Self {
+            ids: moves.layers.keys().copied().collect(),
+            statuses: layers().map(|layer| layer.status.to_string()).collect(),
+            runs: layers().map(|layer| layer.run).collect(),
+            versions: layers().map(|layer| layer.version).collect(),
+            reasons: layers().map(|layer| layer.reason).collect(),
+            opened: layers().map(|layer| layer.opened.is_some()).collect(),
         }
-        let begun: Vec<Uuid> = self.jobs.iter().filter(|job| !job.finished && (job.started || job.reopened)).map(|job| job.id).collect();
-        if begun.is_empty() { Ok(()) } else { list_live(connection, &begun, act).await }
+    }
+}
+
+/// The parameters of jobs that move, a column each.
+struct JobColumns {
+    ids: Vec<Uuid>,
+    statuses: Vec<String>,
+    versions: Vec<i64>,
+    reasons: Vec<Option<&'static str>>,
+    started: Vec<bool>,
+    reopened: Vec<bool>,
+    finished: Vec<bool>,
+}
+
+impl JobColumns {
+    fn of(moves: &Moves) -> Self {
+        let jobs = || moves.jobs.iter();
+        Self {
+            ids: jobs().map(|job| job.id).collect(),
+            statuses: jobs().map(|job| job.status.to_string()).collect(),
+            versions: jobs().map(|job| job.version).collect(),
+            reasons: jobs().map(|job| job.reason).collect(),
+            started: jobs().map(|job| job.started).collect(),
+            reopened: jobs().map(|job| job.reopened).collect(),
+            finished: jobs().map(|job| job.finished).collect(),
+        }
+    }
+}
+
+/// The parameters of rows of the audit, a column each.
+struct AuditColumns<'a> {
+    created: Vec<Time>,
+    ids: Vec<Uuid>,
+    layers: Vec<Option<Uuid>>,
+    from: Vec<String>,
+    to: Vec<String>,
+    versions: Vec<i64>,
+    runs: Vec<Option<i32>>,
+    reasons: Vec<Option<&'a str>>,
+}
+
+impl<'a> AuditColumns<'a> {
+    fn of(audit: &'a [Audit]) -> Self {
+        let ids: Vec<Uuid> = audit.iter().map(|row| row.id).collect();
+        Self {
+            created: Days::of(&ids).each,
+            ids,
+            layers: audit.iter().map(|row| row.layer_id).collect(),
+            from: audit.iter().map(|row| row.from.to_string()).collect(),
+            to: audit.iter().map(|row| row.to.to_string()).collect(),
+            versions: audit.iter().map(|row| row.version).collect(),
+            runs: audit.iter().map(|row| row.run).collect(),
+            reasons: audit.iter().map(|row| row.reason.as_deref()).collect(),
+        }
     }
 }
 
@@ -185,27 +213,20 @@ pub(in crate::store) async fn write_audit(
     if audit.is_empty() {
         return Ok(());
     }
-    let ids: Vec<Uuid> = audit.iter().map(|row| row.id).collect();
-    let created: Vec<Time> = Days::of(&ids).each;
-    let layers: Vec<Option<Uuid>> = audit.iter().map(|row| row.layer_id).collect();
-    let from: Vec<String> = audit.iter().map(|row| row.from.to_string()).collect();
-    let to: Vec<String> = audit.iter().map(|row| row.to.to_string()).collect();
-    let versions: Vec<i64> = audit.iter().map(|row| row.version).collect();
-    let runs: Vec<Option<i32>> = audit.iter().map(|row| row.run).collect();
-    let reasons: Vec<Option<&str>> = audit.iter().map(|row| row.reason.as_deref()).collect();
+    let rows = AuditColumns::of(audit);
     sqlx::query!(
         r#"INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", version, run, reason, actor, command_id)
            SELECT r.created_at, r.id, r.layer_id, r."from"::igor.status, r."to"::igor.status, r.version, r.run, r.reason, $9, $10
            FROM unnest($1::timestamptz[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::int8[], $7::int4[], $8::text[])
                 AS r(created_at, id, layer_id, "from", "to", version, run, reason)"#,
-        created as _,
-        &ids,
-        &layers as _,
-        &from,
-        &to,
-        &versions,
-        &runs as _,
-        &reasons as _,
+        rows.created as _,
+        &rows.ids,
+        &rows.layers as _,
+        &rows.from,
+        &rows.to,
+        &rows.versions,
+        &rows.runs as _,
+        &rows.reasons as _,
         by.actor,
         by.command
     )
