@@ -22,6 +22,14 @@ pub(crate) fn cpu(pid: u32) -> f64 {
     seconds(pid).map_or(0.0, |(taken, _)| taken) + children
 }
 
+/// Seconds of CPU of this program, without its children.
+pub(crate) fn own_cpu() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
+    let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
+    ticks / f64::from(ticks_per_second())
+}
+
 fn children_of(pid: u32) -> Vec<u32> {
     let parents = all().into_iter().filter_map(|child| Some((child, seconds(child)?.1)));
     parents.filter(|(_, parent)| *parent == pid).map(|(child, _)| child).collect()

@@ -56,6 +56,7 @@ pub(crate) async fn run(scale: Scale) -> Vec<Figure> {
         millis("operator CPU", |cost| cost.operator_cpu),
         millis("worker CPU", |cost| cost.worker_cpu),
         millis("Redis CPU", |cost| cost.redis_cpu),
+        millis("this program's CPU", |cost| cost.own_cpu),
     ]
 }
 

@@ -17,7 +17,7 @@ use crate::core::fold::{Report, Said, fold};
 use crate::core::status::Status;
 use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{self, EntryId, EntryRef, ResultBatch, ResultStream, Settled, TypeKey};
-use crate::store::{Collected, Outcome, Outstanding};
+use crate::store::{Collected, Outcome};
 
 /// Most reports of one transaction, unless a single result entry holds more.
 const BATCH: usize = 1000;
@@ -184,8 +184,7 @@ impl OfType {
 async fn stop_strangers(term: &Term, strangers: Vec<(TypeKey, BTreeSet<(Uuid, u32)>)>) -> Result<(), Error> {
     for (key, attempts) in strangers.into_iter().filter(|(_, attempts)| !attempts.is_empty()) {
         let tasks: Vec<Uuid> = attempts.iter().map(|(task, _)| *task).collect();
-        let known = term.context.store.outstanding_among(&tasks).await?;
-        let alive: BTreeSet<(Uuid, u32)> = known.iter().map(Outstanding::pair).collect();
+        let alive = term.context.store.attempts_among(&tasks).await?;
         let dead: Vec<(Uuid, u32)> = attempts.difference(&alive).copied().collect();
         term.context.queue.publish_kill(&key, &dead).await?;
     }

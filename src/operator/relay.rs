@@ -16,7 +16,7 @@ use super::term::Term;
 use super::traces;
 use crate::proof::{Safeguard, is_left_out, linger};
 use crate::queue::{Entry, EntryId, EntryRef, Header, Lane, TypeKey};
-use crate::store::{Attempt, Change, Dispatched, OutboxRow, Outstanding, Recalled, Scope};
+use crate::store::{Attempt, Change, Dispatched, OutboxRow, Recalled, Scope};
 use crate::trace::Context;
 
 /// Tasks whose rows are read at once.
@@ -200,11 +200,10 @@ async fn finish_pushes(dispatcher: &mut Dispatcher, run: &mut Run) -> Result<(),
 /// Pushes attempts that were read from the ledger a while ago. What has ended since then, nobody would take away again: it is now.
 pub(super) async fn push_late(dispatcher: &mut Dispatcher, tasks: Vec<Dispatched>) -> Result<(), Error> {
     let ids: Vec<Uuid> = tasks.iter().map(|task| task.task_id).collect();
-    let pushed: HashSet<(Uuid, u32)> = tasks.iter().map(|task| (task.task_id, task.attempt)).collect();
+    let pushed: BTreeSet<(Uuid, u32)> = tasks.iter().map(|task| (task.task_id, task.attempt)).collect();
     push(dispatcher, tasks).await?;
     let term = dispatcher.term().clone();
-    let known = term.context.store.outstanding_among(&ids).await?;
-    let alive: HashSet<(Uuid, u32)> = known.iter().map(Outstanding::pair).collect();
+    let alive = term.context.store.attempts_among(&ids).await?;
     let mut ended: BTreeMap<Arc<TypeKey>, Vec<(Uuid, u32)>> = BTreeMap::new();
     for (task, attempt) in pushed.difference(&alive) {
         if let Some(flight) = term.in_flight.get(*task).filter(|flight| flight.attempt == *attempt) {

@@ -22,13 +22,13 @@ use super::levels::Levels;
 use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, int, job_rows, layers_of, lock_job};
 use super::time::Time;
-use layers::Tasks;
-use rows::{load, load_all};
 use crate::core::command::Object;
 use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
 use crate::core::status::Status;
 use crate::proof::linger;
+use layers::Tasks;
+use rows::{load, load_all};
 
 pub(super) const ACT: &str = "accept a job";
 

@@ -101,7 +101,8 @@ impl Cursor {
     pub(super) fn of(self, job: &LockedJob, layers: &[LayerRow]) -> Option<OpenType> {
         let own = || layers.iter().filter(|row| row.job_id == job.id);
         let row = own().find(|row| row.id == self.layer_id)?;
-        let held = row.layer.paused_by.is_some() || row.layer.gated || row.layer.is_loading() || job.paused_by.is_some() || job.gate.is_some();
+        let held =
+            row.layer.paused_by.is_some() || row.layer.gated || row.layer.is_loading() || job.paused_by.is_some() || job.gate.is_some();
         let in_flight = |row: &LayerRow| row.layer.tasks.queued + row.layer.tasks.running;
         (!held).then(|| OpenType {
             layer_id: self.layer_id,

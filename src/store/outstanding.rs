@@ -1,5 +1,7 @@
 //! What the ledger calls queued or running: what a new leader holds against the streams of Redis.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -62,6 +64,11 @@ impl Store {
             Ok(rows.into_iter().map(Row::outstanding).collect())
         })
         .await
+    }
+
+    /// The same as pairs of task and attempt.
+    pub async fn attempts_among(&self, tasks: &[Uuid]) -> Result<BTreeSet<(Uuid, u32)>, Error> {
+        Ok(self.outstanding_among(tasks).await?.iter().map(Outstanding::pair).collect())
     }
 
     /// The layers that have queued or running tasks, with how many; what they are is read with [`outstanding_of`](Self::outstanding_of).

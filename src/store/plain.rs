@@ -24,6 +24,9 @@ struct Bounds {
     hi: i64,
 }
 
+/// Days that a list of everything looks through first.
+const LATELY: i64 = 2;
+
 /// Before and after every job.
 const EVER: Bounds = Bounds { lo: 0, hi: 0xFFFF_FFFF_FFFF };
 
@@ -54,14 +57,17 @@ struct Stretch {
 }
 
 impl Stretch {
-    /// Where the tasks of a filter lie, the newest first.
-    fn of_tasks(filter: &Filter) -> Vec<Self> {
+    /// Where the tasks of a filter lie, the newest first, as seen at some time.
+    fn of_tasks(filter: &Filter, now: Time) -> Vec<Self> {
         let bounds = Bounds::of(filter);
         if !filter.tasks.is_empty() {
             return Self::over(bounds.around(&filter.tasks)).into_iter().collect();
         }
         if filter.jobs.is_empty() && filter.layers.is_empty() {
-            return Self::over(bounds).into_iter().collect();
+            // A page of the newest ends in them as a rule, and a plan for a few days is made in a fraction of the time of one for all.
+            let lately = Bounds { lo: bounds.lo.max(now.days_before(LATELY).0), hi: bounds.hi };
+            let before = Bounds { lo: bounds.lo, hi: bounds.hi.min(lately.lo - 1) };
+            return Self::over(lately).into_iter().chain(Self::over(before)).collect();
         }
         let of = if filter.jobs.is_empty() { &filter.layers } else { &filter.jobs };
         let times: BTreeSet<i64> = of.iter().map(|id| id::created_ms(*id)).filter(|time| (bounds.lo..=bounds.hi).contains(time)).collect();
@@ -99,12 +105,25 @@ mod tests {
     fn a_filter_by_ids_looks_only_where_they_are() {
         let (job, other) = (id::job(5_000, "u"), id::job(9_000, "v"));
         let at = |time| Stretch { first: id::first_of(time), last: id::last_of(time), lo: Time(time), hi: Time(time) };
+        let of_tasks = |filter: &Filter| Stretch::of_tasks(filter, Time(10_000));
         let of_jobs = |before| Filter { jobs: vec![job, other, job], created_before: before, ..Filter::default() };
-        assert_eq!(Stretch::of_tasks(&of_jobs(None)), [at(9_000), at(5_000)]);
-        assert_eq!(Stretch::of_tasks(&of_jobs(Some(9))), [at(5_000)]);
+        assert_eq!(of_tasks(&of_jobs(None)), [at(9_000), at(5_000)]);
+        assert_eq!(of_tasks(&of_jobs(Some(9))), [at(5_000)]);
         let task = id::task(5_000, "u", "l", "t");
-        assert_eq!(Stretch::of_tasks(&Filter { tasks: vec![task], jobs: vec![other], ..Filter::default() }), [at(5_000)]);
-        assert_eq!(Stretch::of_tasks(&Filter { tasks: vec![task], created_before: Some(3), ..Filter::default() }), []);
+        assert_eq!(of_tasks(&Filter { tasks: vec![task], jobs: vec![other], ..Filter::default() }), [at(5_000)]);
+        assert_eq!(of_tasks(&Filter { tasks: vec![task], created_before: Some(3), ..Filter::default() }), []);
+    }
+
+    #[test]
+    fn a_filter_of_everything_looks_at_the_last_days_first() {
+        let day = 86_400_000;
+        let stretches = |created_after, created_before| {
+            let filter = Filter { created_before, created_after, ..Filter::default() };
+            Stretch::of_tasks(&filter, Time(10 * day)).iter().map(|stretch| (stretch.lo.0, stretch.hi.0)).collect::<Vec<_>>()
+        };
+        assert_eq!(stretches(None, None), [(8 * day, EVER.hi), (0, 8 * day - 1)]);
+        assert_eq!(stretches(Some(9 * day / 1000 - 1), None), [(9 * day, EVER.hi)]);
+        assert_eq!(stretches(None, Some(day / 1000)), [(0, day - 1)]);
     }
 
     #[test]

@@ -52,9 +52,13 @@ fn names<T: PartialSchema>() -> Vec<String> {
 }
 
 /// Writes a page.
-pub(super) fn page<T: Serialize>(items: Vec<T>, next: Option<impl Cursor>, fields: &Fields) -> Result<Json<Value>, Fault> {
+pub(super) fn page<T: Serialize>(items: Vec<T>, next: Option<impl Cursor>, fields: &Fields) -> Result<Response, Fault> {
+    let next = next.map(|place| place.text());
+    if fields.0.is_none() {
+        return Ok(Json(Page { items, next }).into_response());
+    }
     let items = items.into_iter().map(|item| written(&item).map(|item| fields.cut(item))).collect::<Result<_, _>>()?;
-    written(&Page { items, next: next.map(|place| place.text()) }).map(Json)
+    Ok(Json(Page::<Value> { items, next }).into_response())
 }
 
 /// Writes a single thing, with its etag if it has one.

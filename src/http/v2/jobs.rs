@@ -1,9 +1,7 @@
 //! Jobs.
 
-use axum::Json;
 use axum::extract::{Path, State};
 use axum::response::Response;
-use serde_json::Value;
 
 use super::super::auth::{Caller, Namespaces};
 use super::super::{Api, Fault};
@@ -15,7 +13,7 @@ use crate::core::name;
 
 /// Jobs of all namespaces that the caller may list.
 #[utoipa::path(get, path = "/api/v2/jobs", operation_id = "listJobs", tag = "jobs", params(OfJobs), responses((status = 200, body = Page<Job>)))]
-pub(super) async fn list(State(api): State<Api>, caller: Caller, Query(asked): Query<OfJobs>) -> Result<Json<Value>, Fault> {
+pub(super) async fn list(State(api): State<Api>, caller: Caller, Query(asked): Query<OfJobs>) -> Result<Response, Fault> {
     let namespaces = match caller.namespaces().await? {
         Namespaces::All => None,
         Namespaces::Some(namespaces) => Some(namespaces),
@@ -31,7 +29,7 @@ pub(super) async fn list_of_namespace(
     caller: Caller,
     Path(namespace): Path<String>,
     Query(asked): Query<OfJobs>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     if !name::is_label(&namespace) {
         return Err(Fault::NotFound("there is no such namespace".to_owned()));
     }
@@ -39,7 +37,7 @@ pub(super) async fn list_of_namespace(
     page(&api, &asked, Some(vec![namespace])).await
 }
 
-async fn page(api: &Api, asked: &OfJobs, namespaces: Option<Vec<String>>) -> Result<Json<Value>, Fault> {
+async fn page(api: &Api, asked: &OfJobs, namespaces: Option<Vec<String>>) -> Result<Response, Fault> {
     let fields = Fields::read::<Job>(asked.fields.as_deref())?;
     let JobsAsked { filter, order, after, limit } = asked.read(namespaces)?;
     let found = api.ledger.jobs(&filter, order, after, limit).await?;

@@ -1,11 +1,9 @@
 //! Tasks of a layer.
 
-use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::Value;
 
 use super::super::{Api, Fault};
 use super::answered::{self, Fields, Page};
@@ -17,7 +15,7 @@ use super::shown::{Task, WholeTask};
 #[utoipa::path(get, path = "/api/v2/namespaces/{namespace}/jobs/{job}/layers/{layer}/tasks", operation_id = "listTasks", tag = "tasks",
     params(("namespace" = String, Path), ("job" = String, Path), ("layer" = String, Path), OfTasks),
     responses((status = 200, body = Page<Task>)))]
-pub(super) async fn list(State(api): State<Api>, of: OfLayer, Query(asked): Query<OfTasks>) -> Result<Json<Value>, Fault> {
+pub(super) async fn list(State(api): State<Api>, of: OfLayer, Query(asked): Query<OfTasks>) -> Result<Response, Fault> {
     let fields = Fields::read::<Task>(asked.fields.as_deref())?;
     let TasksAsked { filter, order, after, limit } = asked.read()?;
     let found = api.ledger.tasks(of.layer.layer_id, &filter, order, after.as_ref(), limit).await?;

@@ -4,10 +4,9 @@
 
 use std::collections::BTreeMap;
 
-use axum::Json;
 use axum::extract::{Path, State};
+use axum::response::Response;
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::super::auth::{Caller, Namespaces};
@@ -87,7 +86,7 @@ pub(super) struct Worker {
 /// The types of all namespaces that the caller may list.
 #[utoipa::path(get, path = "/api/v2/types", operation_id = "listTypes", tag = "work", params(Plain),
     responses((status = 200, body = Page<Kind>)))]
-pub(super) async fn types(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
+pub(super) async fn types(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Response, Fault> {
     let scope = Scope::everywhere(&caller).await?;
     page(kinds(&api, &scope).await?, &asked)
 }
@@ -100,7 +99,7 @@ pub(super) async fn types_of(
     caller: Caller,
     Path(namespace): Path<String>,
     Query(asked): Query<Plain>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let scope = Scope::of(&caller, namespace).await?;
     page(kinds(&api, &scope).await?, &asked)
 }
@@ -108,7 +107,7 @@ pub(super) async fn types_of(
 /// The queues of all namespaces that the caller may list.
 #[utoipa::path(get, path = "/api/v2/queues", operation_id = "listQueues", tag = "work", params(Plain),
     responses((status = 200, body = Page<Queue>)))]
-pub(super) async fn queues(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
+pub(super) async fn queues(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Response, Fault> {
     let scope = Scope::everywhere(&caller).await?;
     page(by_queue(kinds(&api, &scope).await?), &asked)
 }
@@ -121,7 +120,7 @@ pub(super) async fn queues_of(
     caller: Caller,
     Path(namespace): Path<String>,
     Query(asked): Query<Plain>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let scope = Scope::of(&caller, namespace).await?;
     page(by_queue(kinds(&api, &scope).await?), &asked)
 }
@@ -129,7 +128,7 @@ pub(super) async fn queues_of(
 /// The workers of all namespaces that the caller may list.
 #[utoipa::path(get, path = "/api/v2/workers", operation_id = "listWorkers", tag = "work", params(Plain),
     responses((status = 200, body = Page<Worker>)))]
-pub(super) async fn workers(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Json<Value>, Fault> {
+pub(super) async fn workers(State(api): State<Api>, caller: Caller, Query(asked): Query<Plain>) -> Result<Response, Fault> {
     let scope = Scope::everywhere(&caller).await?;
     page(serving(&api, &scope).await?, &asked)
 }
@@ -142,7 +141,7 @@ pub(super) async fn workers_of(
     caller: Caller,
     Path(namespace): Path<String>,
     Query(asked): Query<Plain>,
-) -> Result<Json<Value>, Fault> {
+) -> Result<Response, Fault> {
     let scope = Scope::of(&caller, namespace).await?;
     page(serving(&api, &scope).await?, &asked)
 }
@@ -262,7 +261,7 @@ async fn serving(api: &Api, scope: &Scope) -> Result<Vec<Worker>, Fault> {
 }
 
 /// A page of what was gathered whole.
-fn page<T: Serialize + utoipa::PartialSchema>(all: Vec<T>, asked: &Plain) -> Result<Json<Value>, Fault> {
+fn page<T: Serialize + utoipa::PartialSchema>(all: Vec<T>, asked: &Plain) -> Result<Response, Fault> {
     let fields = Fields::read::<T>(asked.fields.as_deref())?;
     let (limit, after) = asked.by_number()?;
     let start = after.unwrap_or(0);

@@ -1,23 +1,29 @@
-//! Tasks: first which ones, newest first and stretch by stretch, then their rows.
+//! Tasks: their rows, newest first and stretch by stretch, from the place on where a page begins.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::super::connect::{Act, Store, within_reading};
+use super::super::dispatch::read_args;
 use super::super::error::Error;
 use super::super::facts::{Filter, PlainTask};
 use super::super::rows::{count, read_status};
-use super::super::time::{Days, Time};
+use super::super::time::Time;
 use super::{Stretch, updated, wanted, words};
 use crate::core::status::Status;
 
 const ACT: &str = "list tasks";
 
-/// The statement over a stretch: from what, how each task is found from there, and by which id it is in order.
-macro_rules! ids {
-    ($connection:expr, $stretch:expr, $asked:expr, $from:literal, $order:literal) => {
-        sqlx::query_scalar!(
-            r#"SELECT t.id AS "id!" FROM "#
+/// The statement over a stretch: what it reads, from what, how each task is found from there, and by which id it is in order.
+macro_rules! newest {
+    ($columns:literal, $connection:expr, $stretch:expr, $asked:expr, $from:literal, $order:literal, $most:expr) => {
+        sqlx::query!(
+            "SELECT "
+                + $columns
+                + " FROM "
                 + $from
                 + r#" ($5::uuid[] IS NULL OR t.id = ANY ($5))
                      AND ($6::uuid[] IS NULL OR t.job_id = ANY ($6))
@@ -43,11 +49,45 @@ macro_rules! ids {
             $asked.updated.0 as _,
             $asked.updated.1 as _,
             $asked.filter.namespaces.as_deref() as _,
-            $asked.most
+            i64::try_from($most).unwrap_or(i64::MAX)
         )
         .fetch_all($connection)
         .await
         .act(ACT)
+    };
+}
+
+/// The same by the index that fits: a filter for bad ends goes by the audit's, which knows them apart.
+macro_rules! tasks {
+    ($columns:literal, $connection:expr, $stretch:expr, $asked:expr, $most:expr, $row:ident => $read:expr) => {
+        if $asked.is_about_bad_ends() {
+            // LIMIT 1 keeps the planner from reading all tasks to join them.
+            let rows = newest!(
+                $columns,
+                $connection,
+                $stretch,
+                $asked,
+                r#"(SELECT DISTINCT task_id, created_at FROM igor.transitions
+                    WHERE "to" IN ('ERRORED', 'SKIPPED') AND task_id BETWEEN $1 AND $2 AND created_at BETWEEN $3 AND $4
+                    ORDER BY task_id DESC, created_at DESC) b
+                   CROSS JOIN LATERAL (SELECT t.* FROM igor.tasks t
+                                       WHERE t.id = b.task_id AND t.created_at = b.created_at AND t.created_at BETWEEN $3 AND $4 AND"#,
+                "LIMIT 1) t ORDER BY b.task_id DESC",
+                $most
+            )?;
+            rows.into_iter().map(|$row| $read).collect()
+        } else {
+            let rows = newest!(
+                $columns,
+                $connection,
+                $stretch,
+                $asked,
+                "igor.tasks t WHERE t.id BETWEEN $1 AND $2 AND t.created_at BETWEEN $3 AND $4 AND",
+                "ORDER BY t.id DESC",
+                $most
+            )?;
+            rows.into_iter().map(|$row| $read).collect()
+        }
     };
 }
 
@@ -56,8 +96,10 @@ struct Asked<'a> {
     filter: &'a Filter,
     statuses: Option<Vec<String>>,
     updated: (Option<Time>, Option<Time>),
-    most: i64,
 }
+
+/// A task, and where its arguments stand if apart from it.
+type Read = (PlainTask, Option<Uuid>);
 
 impl Asked<'_> {
     /// Whether only tasks are asked for that ended badly: those the audit has an index of.
@@ -66,95 +108,79 @@ impl Asked<'_> {
         statuses.is_some_and(|statuses| statuses.iter().all(|status| matches!(status, Status::Errored | Status::Skipped)))
     }
 
-    /// The newest of a stretch.
-    async fn ids(&self, connection: &mut PgConnection, stretch: Stretch) -> Result<Vec<Uuid>, Error> {
-        if self.is_about_bad_ends() {
-            // LIMIT 1 keeps the planner from reading all tasks to join them.
-            ids!(
-                connection,
-                stretch,
-                self,
-                r#"(SELECT DISTINCT task_id, created_at FROM igor.transitions
-                    WHERE "to" IN ('ERRORED', 'SKIPPED') AND task_id BETWEEN $1 AND $2 AND created_at BETWEEN $3 AND $4
-                    ORDER BY task_id DESC, created_at DESC) b
-                   CROSS JOIN LATERAL (SELECT t.id FROM igor.tasks t
-                                       WHERE t.id = b.task_id AND t.created_at = b.created_at AND t.created_at BETWEEN $3 AND $4 AND"#,
-                "LIMIT 1) t ORDER BY b.task_id DESC"
-            )
-        } else {
-            ids!(
-                connection,
-                stretch,
-                self,
-                "igor.tasks t WHERE t.id BETWEEN $1 AND $2 AND t.created_at BETWEEN $3 AND $4 AND",
-                "ORDER BY t.id DESC"
-            )
+    /// Leaves out the first tasks of all stretches: what is left of those, and none of it if there are not so many.
+    async fn behind(&self, connection: &mut PgConnection, stretches: Vec<Stretch>) -> Result<Vec<Stretch>, Error> {
+        let mut left = self.filter.offset as usize;
+        let mut rest = stretches.into_iter();
+        while left > 0 {
+            let Some(stretch) = rest.next() else { break };
+            // By the index alone, where the filter allows that.
+            let ids: Vec<Uuid> = tasks!(r#"t.id AS "id!""#, &mut *connection, stretch, self, left + 1, row => row.id);
+            if let Some(first) = ids.get(left) {
+                return Ok(std::iter::once(Stretch { last: *first, ..stretch }).chain(rest).collect());
+            }
+            left -= ids.len();
         }
+        Ok(rest.collect())
+    }
+
+    /// The newest of a stretch.
+    async fn read(&self, connection: &mut PgConnection, stretch: Stretch, most: usize) -> Result<Vec<Read>, Error> {
+        tasks!(
+            r#"t.id AS "id!", t.job_id AS "job_id!", t.layer_id AS "layer_id!", coalesce(t.title, t.name) AS "title!", t.type AS "kind!",
+               t.status::text AS "status!", t.version AS "version!", t.paused_at AS "paused: Time", t.created_at AS "created!: Time",
+               t.updated_at AS "updated!: Time", t.args AS "args?", t.args_id AS "args_id?", t.attempt AS "attempt!",
+               t.max_failures AS "max_failures!", t.message AS "message?""#,
+            connection,
+            stretch,
+            self,
+            most,
+            row => {
+                let task = PlainTask {
+                    status: read_status("tasks", row.id, &row.status)?,
+                    id: row.id,
+                    job_id: row.job_id,
+                    layer_id: row.layer_id,
+                    title: row.title,
+                    kind: row.kind,
+                    version: u64::from(count(row.version)),
+                    paused_ms: row.paused.map(|at| at.0),
+                    created_ms: row.created.0,
+                    updated_ms: row.updated.0,
+                    args: row.args,
+                    attempt: count(row.attempt),
+                    max_failures: count(row.max_failures),
+                    message: row.message,
+                };
+                Ok((task, row.args_id))
+            }
+        )
     }
 }
 
 impl Store {
     /// Tasks, newest first.
     pub async fn plain_tasks(&self, filter: &Filter) -> Result<Vec<PlainTask>, Error> {
-        let (offset, limit) = (filter.offset as usize, filter.limit as usize);
-        let mut asked = Asked { filter, statuses: words(filter), updated: updated(filter), most: 0 };
+        let limit = filter.limit as usize;
+        let asked = Asked { filter, statuses: words(filter), updated: updated(filter) };
         within_reading(ACT, async {
             let mut reading = self.reading(ACT).await?;
-            let mut ids = Vec::new();
-            for stretch in Stretch::of_tasks(filter) {
-                asked.most = i64::try_from(offset + limit - ids.len()).unwrap_or(i64::MAX);
-                if asked.most == 0 {
+            let mut read: Vec<Read> = Vec::new();
+            for stretch in asked.behind(&mut reading, Stretch::of_tasks(filter, Time::now())).await? {
+                if read.len() >= limit {
                     break;
                 }
-                ids.extend(asked.ids(&mut reading, stretch).await?);
+                read.extend(asked.read(&mut reading, stretch, limit - read.len()).await?);
             }
-            let page = ids.get(offset..).unwrap_or_default();
-            let tasks = if page.is_empty() { Vec::new() } else { read(&mut reading, page).await? };
+            let apart = read_args(&mut reading, read.iter().filter_map(|(_, args_id)| *args_id)).await?;
             reading.done();
-            Ok(tasks)
+            Ok(read.into_iter().map(|read| with_args(read, &apart)).collect())
         })
         .await
     }
 }
 
-/// The rows of these tasks, in this order.
-async fn read(connection: &mut PgConnection, ids: &[Uuid]) -> Result<Vec<PlainTask>, Error> {
-    let days = Days::of(ids);
-    let rows = sqlx::query!(
-        r#"SELECT t.id, t.job_id, t.layer_id, coalesce(t.title, t.name) AS "title!", t.type AS kind, t.status::text AS "status!", t.version,
-                  t.paused_at AS "paused: Time", t.created_at AS "created!: Time", t.updated_at AS "updated!: Time",
-                  coalesce(t.args, (SELECT a.bytes FROM igor.task_args a
-                                    WHERE a.args_id = t.args_id AND a.created_at = t.created_at AND a.created_at BETWEEN $3 AND $4)) AS args,
-                  t.attempt, t.max_failures, t.message
-           FROM unnest($1::uuid[], $2::timestamptz[]) WITH ORDINALITY AS r(id, created_at, place)
-           CROSS JOIN LATERAL (SELECT * FROM igor.tasks t
-                               WHERE t.id = r.id AND t.created_at = r.created_at AND t.created_at BETWEEN $3 AND $4 LIMIT 1) t
-           ORDER BY r.place"#,
-        ids,
-        days.each as _,
-        days.lo as _,
-        days.hi as _
-    )
-    .fetch_all(connection)
-    .await
-    .act(ACT)?;
-    let tasks = rows.into_iter().map(|row| {
-        Ok(PlainTask {
-            status: read_status("tasks", row.id, &row.status)?,
-            id: row.id,
-            job_id: row.job_id,
-            layer_id: row.layer_id,
-            title: row.title,
-            kind: row.kind,
-            version: u64::from(count(row.version)),
-            paused_ms: row.paused.map(|at| at.0),
-            created_ms: row.created.0,
-            updated_ms: row.updated.0,
-            args: row.args,
-            attempt: count(row.attempt),
-            max_failures: count(row.max_failures),
-            message: row.message,
-        })
-    });
-    tasks.collect()
+fn with_args((task, args_id): Read, apart: &BTreeMap<Uuid, Arc<[u8]>>) -> PlainTask {
+    let args = args_id.and_then(|id| apart.get(&id)).map(|bytes| bytes.to_vec());
+    PlainTask { args: task.args.or(args), ..task }
 }
