@@ -26,13 +26,16 @@ impl Store {
     /// The newest job of that name, or the one of that object.
     pub async fn find_job(&self, namespace: &str, name: &str, uid: Option<&str>) -> Result<Option<Uuid>, Error> {
         let now = Time::now();
-        // Most that are asked for are of the last days, and a plan for those is made in a fraction of the time of one for all.
+        // Most that are asked for are of the last days, and a plan for those is made in a fraction of the time of one for all. That is
+        // made in half the time when it need not weigh which index gives the order (OFFSET 0): jobs of one name are few.
         let lately = (now.days_before(LATELY), now.days_before(-LATELY));
         within_reading(ACT, async {
             for (lo, hi) in [lately, EVER] {
                 let found = sqlx::query_scalar!(
-                    "SELECT id FROM igor.jobs WHERE namespace = $1 AND name = $2 AND ($3::text IS NULL OR uid = $3)
-                     AND created_at BETWEEN $4 AND $5 ORDER BY created_at DESC, id DESC LIMIT 1",
+                    "SELECT j.id FROM (
+                         SELECT id, created_at FROM igor.jobs
+                         WHERE namespace = $1 AND name = $2 AND ($3::text IS NULL OR uid = $3) AND created_at BETWEEN $4 AND $5 OFFSET 0
+                     ) j ORDER BY j.created_at DESC, j.id DESC LIMIT 1",
                     namespace,
                     name,
                     uid,

@@ -47,7 +47,9 @@ impl Moves {
             &audit.runs as _,
             &audit.reasons as _,
             by.actor,
-            by.command
+            by.command,
+            &layers.ended,
+            &jobs.ended
         )
         .execute(&mut *connection)
         .await
@@ -81,6 +83,7 @@ struct LayerColumns {
     versions: Vec<i64>,
     reasons: Vec<Option<&'static str>>,
     opened: Vec<bool>,
+    ended: Vec<Uuid>,
 }
 
 impl LayerColumns {
@@ -93,6 +96,7 @@ impl LayerColumns {
             versions: layers().map(|layer| layer.version).collect(),
             reasons: layers().map(|layer| layer.reason).collect(),
             opened: layers().map(|layer| layer.opened.is_some()).collect(),
+            ended: layers().filter(|layer| layer.status.is_finished()).map(|layer| layer.id).collect(),
         }
     }
 }
@@ -106,6 +110,7 @@ struct JobColumns {
     started: Vec<bool>,
     reopened: Vec<bool>,
     finished: Vec<bool>,
+    ended: Vec<Uuid>,
 }
 
 impl JobColumns {
@@ -119,6 +124,7 @@ impl JobColumns {
             started: jobs().map(|job| job.started).collect(),
             reopened: jobs().map(|job| job.reopened).collect(),
             finished: jobs().map(|job| job.finished).collect(),
+            ended: jobs().filter(|job| job.finished).map(|job| job.id).collect(),
         }
     }
 }

@@ -1,6 +1,6 @@
 -- All that moves when jobs advance but for the cursors of layers that open: layers and jobs, what hangs on those that ended, the audit.
 -- $1 to $7 one row a layer, $8 to $15 one row a job, $16 and $17 the days' bounds, $18 to $25 one row of the audit, $26 the actor,
--- $27 the command. That ids are ids keeps the planner to a look by key for each, as in apply.sql.
+-- $27 the command, $28 the layers that ended, $29 the jobs. That ids are ids keeps the planner to a look by key for each, as in apply.sql.
 WITH lay AS (
     UPDATE igor.layers l
     SET status = r.status::igor.status, run = r.run, version = r.version, reason = r.reason, updated_at = statement_timestamp(),
@@ -10,12 +10,10 @@ WITH lay AS (
          AS r(id, created_at, status, run, version, reason, opened)
     WHERE l.id = r.id AND l.created_at = r.created_at AND l.created_at BETWEEN $16 AND $17
       AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-), closed AS (
-    SELECT r.id FROM unnest($1::uuid[], $3::text[]) AS r(id, status) WHERE r.status IN ('COMPLETED', 'ERRORED', 'SKIPPED')
 ), cursors AS (
-    DELETE FROM igor.layer_types o USING closed c WHERE o.layer_id = c.id
+    DELETE FROM igor.layer_types WHERE layer_id = ANY($28)
 ), due AS (
-    DELETE FROM igor.requeue q USING closed c WHERE q.layer_id = c.id
+    DELETE FROM igor.requeue WHERE layer_id = ANY($28)
 ), job AS (
     -- A re-opened job gets a new deadline: the time until now counts as not used.
     UPDATE igor.jobs j
@@ -27,8 +25,8 @@ WITH lay AS (
          AS r(id, created_at, status, version, reason, started, reopened, finished)
     WHERE j.id = r.id AND j.created_at = r.created_at AND j.created_at BETWEEN $16 AND $17
       AND r.id BETWEEN '00000000-0000-0000-0000-000000000000' AND 'ffffffff-ffff-ffff-ffff-ffffffffffff'
-), ended AS (
-    DELETE FROM igor.live_jobs v USING unnest($8::uuid[], $15::bool[]) AS r(id, finished) WHERE v.job_id = r.id AND r.finished
+), live AS (
+    DELETE FROM igor.live_jobs WHERE job_id = ANY($29)
 )
 INSERT INTO igor.transitions (created_at, task_id, layer_id, "from", "to", version, run, reason, actor, command_id)
 SELECT r.created_at, r.id, r.layer_id, r."from"::igor.status, r."to"::igor.status, r.version, r.run, r.reason, $26, $27
