@@ -183,10 +183,22 @@ async fn arguments_arrive_as_they_were_given_short_long_shared_and_none() {
     let object = object("j");
     let long = TaskPlan { args: Some(vec![0xFF; 9_000]), ..task("long") };
     let none = TaskPlan { args: None, ..task("none") };
-    world.accept(&object, &plan(vec![layer("a", 0, vec![task("short"), long, none, array("shared", 2)])])).await;
+    let apart = TaskPlan { args: Some(vec![0xFE; 9_000]), ..array("apart", 2) };
+    let large = TaskPlan { args: Some(b"large".to_vec()), ..array("large", 120) };
+    world.accept(&object, &plan(vec![layer("a", 0, vec![task("short"), long, none, array("shared", 2), apart, large])])).await;
     let tasks = world.dispatch_all(job_id(&object)).await.tasks;
-    let args: Vec<(&str, &[u8])> = tasks.iter().map(|task| (task.name.as_str(), &task.args[..])).collect();
-    let expected: [(&str, &[u8]); 5] =
-        [("short", b"short"), ("long", &[0xFF; 9_000]), ("none", b""), ("shared-0", b"shared"), ("shared-1", b"shared")];
+    let args: Vec<(&str, &[u8])> = tasks.iter().take(8).map(|task| (task.name.as_str(), &task.args[..])).collect();
+    let expected: [(&str, &[u8]); 8] = [
+        ("short", b"short"),
+        ("long", &[0xFF; 9_000]),
+        ("none", b""),
+        ("shared-0", b"shared"),
+        ("shared-1", b"shared"),
+        ("apart-0", &[0xFE; 9_000]),
+        ("apart-1", &[0xFE; 9_000]),
+        ("large-0", b"large"),
+    ];
     assert_eq!(args, expected);
+    assert_eq!(tasks.len(), 127);
+    assert!(tasks[7..].iter().all(|task| task.args[..] == *b"large"));
 }
