@@ -2,13 +2,21 @@
 
 use std::collections::HashMap;
 
-/// Seconds of CPU that a process took so far, and its ended children.
+/// What `/proc` tells of a process behind its name, which stands in brackets and may hold anything: numbers, but for the first.
+fn stat(process: &str) -> Option<Vec<String>> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    Some(stat.rsplit_once(')')?.1.split_whitespace().map(str::to_owned).collect())
+}
+
+/// Ticks of CPU, added up.
+fn in_seconds(ticks: &[String]) -> f64 {
+    ticks.iter().filter_map(|ticks| ticks.parse::<f64>().ok()).sum::<f64>() / f64::from(ticks_per_second())
+}
+
+/// Seconds of CPU that a process took so far, and its ended children; and its parent.
 fn seconds(pid: u32) -> Option<(f64, u32)> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The program's name stands in brackets and may hold anything; the numbers begin behind the last one.
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
-    let ticks: f64 = fields.get(11..15)?.iter().filter_map(|field| field.parse::<f64>().ok()).sum();
-    Some((ticks / f64::from(ticks_per_second()), fields.get(1)?.parse().ok()?))
+    let stat = stat(&pid.to_string())?;
+    Some((in_seconds(stat.get(11..15)?), stat.get(1)?.parse().ok()?))
 }
 
 /// What Linux counts CPU in, for all its programs.
@@ -24,10 +32,7 @@ pub(crate) fn cpu(pid: u32) -> f64 {
 
 /// Seconds of CPU of this program, without its children.
 pub(crate) fn own_cpu() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
-    let fields = stat.rsplit_once(')').map(|(_, fields)| fields.split_whitespace()).into_iter().flatten();
-    let ticks: f64 = fields.skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
-    ticks / f64::from(ticks_per_second())
+    stat("self").and_then(|stat| Some(in_seconds(stat.get(11..13)?))).unwrap_or(0.0)
 }
 
 fn children_of(pid: u32) -> Vec<u32> {

@@ -1,6 +1,7 @@
 //! Accept: a plan becomes rows, in chunks that may be cut off between any two and go on where they were.
 //!
-//! The first transaction writes job and layers with what they announce; a layer's `n_loaded`, moved in the transaction of its rows, is
+//! A plan that fits into one transaction is written as accepted by the statements that make it. Of a larger one the first transaction
+//! writes job and layers with what they announce; a layer's `n_loaded`, moved in the transaction of its rows, is
 //! the cursor. A job is accepted when `loaded_at` is set, in the transaction of its last rows, which also opens its first layers. What
 //! becomes of a later plan of an accepted job is told in `grow`.
 
@@ -13,7 +14,7 @@ use sqlx::PgConnection;
 use tokio::time::Instant;
 use uuid::Uuid;
 
-use super::advance::{advance_jobs, advance_known, list_live};
+use super::advance::{By, advance_by, advance_known, list_live};
 use super::connect::{Act, Store, Transaction, within};
 use super::error::Error;
 use super::facts::{Accepted, Epoch, Identity, JobChange, Standing};
@@ -22,6 +23,7 @@ use super::levels::Levels;
 use super::live::mark_dirty;
 use super::rows::{LayerRow, LockedJob, int, job_rows, layers_of, lock_job};
 use super::time::Time;
+use crate::core::advance::Cause;
 use crate::core::command::Object;
 use crate::core::id;
 use crate::core::plan::{OnFailure, Plan};
@@ -191,8 +193,7 @@ async fn finish(transaction: &mut Transaction, job: &mut LockedJob) -> Result<Jo
     .await
     .act(ACT)?;
     job.loaded = true;
-    let changes = advance_jobs(transaction, std::slice::from_mut(job), ACT).await?;
-    Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
+    advance_by(transaction, job, &Cause::Nothing, By::OPERATOR, ACT).await
 }
 
 /// Writes the job's row, as accepted if all of its tasks are written with it, and gives it; `None` = it is there.

@@ -39,8 +39,7 @@ pub(super) async fn advance_known(
     layers: &[LayerRow],
     act: &'static str,
 ) -> Result<JobChange, Error> {
-    let changes = advance_all(connection, std::slice::from_mut(job), layers, &Cause::Nothing, By::OPERATOR, act).await?;
-    Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
+    advance_one(connection, job, layers, &Cause::Nothing, By::OPERATOR, act).await
 }
 
 /// Takes every step that is due in a job after a command, or another act by somebody.
@@ -52,7 +51,18 @@ pub(super) async fn advance_by(
     act: &'static str,
 ) -> Result<JobChange, Error> {
     let layers = layers_of(connection, &[job.id], act).await?;
-    let changes = advance_all(connection, std::slice::from_mut(job), &layers, cause, by, act).await?;
+    advance_one(connection, job, &layers, cause, by, act).await
+}
+
+async fn advance_one(
+    connection: &mut PgConnection,
+    job: &mut LockedJob,
+    layers: &[LayerRow],
+    cause: &Cause,
+    by: By<'_>,
+    act: &'static str,
+) -> Result<JobChange, Error> {
+    let changes = advance_all(connection, std::slice::from_mut(job), layers, cause, by, act).await?;
     Ok(changes.into_iter().next().unwrap_or_else(|| job.unchanged()))
 }
 

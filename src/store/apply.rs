@@ -8,9 +8,8 @@ use uuid::Uuid;
 use super::connect::Act;
 use super::error::Error;
 use super::facts::{Applied, LayerCount};
-use super::rows::{count, guards, int, read_status};
+use super::rows::{count, counters, guards, int, read_status};
 use super::time::{Days, Time};
-use crate::core::job::Counters;
 use crate::core::status::{Move, Status};
 
 /// What is to be written of a task, if it stands where the moves allow and its attempt is this one.
@@ -78,16 +77,7 @@ pub(super) async fn apply_moves(
     let mut counts: Vec<LayerCount> = Vec::with_capacity(layers.len());
     let mut applied = Vec::with_capacity(rows.len());
     for row in layers {
-        let tasks = Counters {
-            pending: count(row.n_pending),
-            queued: count(row.n_queued),
-            running: count(row.n_running),
-            completed: count(row.n_completed),
-            errored: count(row.n_errored),
-            skipped: count(row.n_skipped),
-            retried: count(row.n_retried),
-        };
-        counts.push(LayerCount { layer_id: row.id, job_id: row.job_id, tasks });
+        counts.push(LayerCount { layer_id: row.id, job_id: row.job_id, tasks: counters!(row) });
         let tasks = row.ids.into_iter().zip(row.attempts).zip(row.kinds).zip(row.was.iter().zip(&row.is_now)).zip(row.due);
         for ((((task_id, attempt), kind), (was, is_now)), due) in tasks {
             let to = read_status("tasks", task_id, is_now)?;

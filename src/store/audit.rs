@@ -6,6 +6,7 @@ use uuid::Uuid;
 use super::connect::{Act, Store, within_reading};
 use super::error::Error;
 use super::facts::{Event, Given, LayerFacts, Moved, Snapshot, TaskPage, TaskPlace, TaskView};
+use super::looks::{FIRST_LOOK, FOR_EVER};
 use super::rows::{count, read_status};
 use super::time::Time;
 use crate::core::command::Object;
@@ -18,10 +19,6 @@ const ACT: &str = "read a job's history";
 const MOST: i64 = 20_000;
 /// Tasks of one part.
 const PAGE: i64 = 500;
-/// Days before and after now in which a job is looked for first.
-const LATELY: i64 = 2;
-/// All days that can be.
-const EVER: (Time, Time) = (Time(0), Time(0xFFFF_FFFF_FFFF));
 
 /// A name of jobs, and when they were made.
 #[derive(Clone, Copy)]
@@ -60,7 +57,7 @@ impl Store {
         within_reading(ACT, async {
             // Most that are asked for are of the last days: a statement over those is planned in a fraction of the time of one over all,
             // which is planned once.
-            let lately = Named { namespace, name, uid, lo: now.days_before(LATELY), hi: now.days_before(-LATELY) };
+            let lately = Named { namespace, name, uid, lo: Time(now.0 - FIRST_LOOK), hi: Time(now.0 + FIRST_LOOK) };
             let mut reading = self.reading(ACT).await?;
             let found = lately.newest(&mut reading).await?;
             reading.done();
@@ -68,7 +65,7 @@ impl Store {
                 return Ok(found);
             }
             let mut transaction = self.reader.begin_with(self.plans.look()).await.act(ACT)?;
-            let found = Named { lo: EVER.0, hi: EVER.1, ..lately }.newest(&mut transaction).await?;
+            let found = Named { lo: Time(0), hi: Time(FOR_EVER), ..lately }.newest(&mut transaction).await?;
             transaction.rollback().await.act(ACT)?;
             Ok(found)
         })

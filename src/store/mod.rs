@@ -21,6 +21,7 @@ mod grow;
 mod levels;
 mod lists;
 mod live;
+mod looks;
 mod migrate;
 mod open;
 mod outbox;

@@ -13,7 +13,8 @@ use std::collections::BTreeSet;
 
 use uuid::Uuid;
 
-use super::facts::Filter;
+use super::facts::{Filter, Order};
+use super::looks::looks;
 use super::time::Time;
 use crate::core::id;
 
@@ -23,9 +24,6 @@ struct Bounds {
     lo: i64,
     hi: i64,
 }
-
-/// Days that a list of everything looks through first.
-const LATELY: i64 = 2;
 
 /// Before and after every job.
 const EVER: Bounds = Bounds { lo: 0, hi: 0xFFFF_FFFF_FFFF };
@@ -64,10 +62,8 @@ impl Stretch {
             return Self::over(bounds.around(&filter.tasks)).into_iter().collect();
         }
         if filter.jobs.is_empty() && filter.layers.is_empty() {
-            // A page of the newest ends in them as a rule, and a plan for a few days is made in a fraction of the time of one for all.
-            let lately = Bounds { lo: bounds.lo.max(now.days_before(LATELY).0), hi: bounds.hi };
-            let before = Bounds { lo: bounds.lo, hi: bounds.hi.min(lately.lo - 1) };
-            return Self::over(lately).into_iter().chain(Self::over(before)).collect();
+            let looks = looks(Time(bounds.lo), Time(bounds.hi), Order::Usual, now).into_iter();
+            return looks.filter_map(|(lo, hi)| Self::over(Bounds { lo: lo.0, hi: hi.0 })).collect();
         }
         let of = if filter.jobs.is_empty() { &filter.layers } else { &filter.jobs };
         let times: BTreeSet<i64> = of.iter().map(|id| id::created_ms(*id)).filter(|time| (bounds.lo..=bounds.hi).contains(time)).collect();

@@ -9,7 +9,7 @@ use super::connect::Act;
 use super::error::Error;
 use super::facts::JobChange;
 use super::time::{Days, Time};
-use crate::core::job::{Counters, Job, Layer, OnFailure};
+use crate::core::job::{Job, Layer, OnFailure};
 use crate::core::status::{Move, Status};
 use crate::proof::{Safeguard, is_left_out};
 
@@ -99,6 +99,22 @@ impl TryFrom<JobRow> for LockedJob {
         })
     }
 }
+
+/// The counters of a row that has a layer's.
+macro_rules! counters {
+    ($row:expr) => {
+        $crate::core::job::Counters {
+            pending: $crate::store::rows::count($row.n_pending),
+            queued: $crate::store::rows::count($row.n_queued),
+            running: $crate::store::rows::count($row.n_running),
+            completed: $crate::store::rows::count($row.n_completed),
+            errored: $crate::store::rows::count($row.n_errored),
+            skipped: $crate::store::rows::count($row.n_skipped),
+            retried: $crate::store::rows::count($row.n_retried),
+        }
+    };
+}
+pub(super) use counters;
 
 /// A layer's row.
 #[derive(Clone, Debug)]
@@ -298,15 +314,7 @@ impl TryFrom<LayerColumns> for LayerRow {
                 gated: row.gate.is_some(),
                 expected: count(row.n_expected),
                 loaded: count(row.n_loaded),
-                tasks: Counters {
-                    pending: count(row.n_pending),
-                    queued: count(row.n_queued),
-                    running: count(row.n_running),
-                    completed: count(row.n_completed),
-                    errored: count(row.n_errored),
-                    skipped: count(row.n_skipped),
-                    retried: count(row.n_retried),
-                },
+                tasks: counters!(row),
             },
         })
     }

@@ -1,7 +1,5 @@
 //! A moment as the ledger and Rust both have it: unix milliseconds, `timestamptz` in SQL.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use sqlx::encode::IsNull;
 use sqlx::error::BoxDynError;
 use sqlx::postgres::types::Oid;
@@ -26,12 +24,7 @@ impl Time {
 
     /// Now, by this process's clock.
     pub(super) fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Self(i64::try_from(since.as_millis()).unwrap_or(i64::MAX))
-    }
-
-    pub(super) fn days_before(self, days: i64) -> Self {
-        Self(self.0 - days * 86_400_000)
+        Self(jiff::Timestamp::now().as_millisecond())
     }
 }
 

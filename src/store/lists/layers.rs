@@ -5,9 +5,8 @@ use uuid::Uuid;
 use super::super::connect::{Act, Store, within_reading};
 use super::super::error::Error;
 use super::super::facts::LayerView;
-use super::super::rows::{count, read_status};
+use super::super::rows::{count, counters, read_status};
 use super::super::time::Time;
-use crate::core::job::Counters;
 
 const ACT: &str = "list layers";
 
@@ -47,15 +46,7 @@ impl Store {
                     expected: count(row.n_expected),
                     loaded: count(row.n_loaded),
                     paused_tasks: count(row.n_paused),
-                    tasks: Counters {
-                        pending: count(row.n_pending),
-                        queued: count(row.n_queued),
-                        running: count(row.n_running),
-                        completed: count(row.n_completed),
-                        errored: count(row.n_errored),
-                        skipped: count(row.n_skipped),
-                        retried: count(row.n_retried),
-                    },
+                    tasks: counters!(row),
                 })
             });
             views.collect()
